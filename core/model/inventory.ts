@@ -1,0 +1,29 @@
+import type { Address } from './address.ts'
+import type { EndpointId, HostName, Mac, TenantName, VmUuid } from './ids.ts'
+
+/** What exists, as agents report it and administrators complete it. Absent tenant = not yet claimed: such a VM has no plan and passes nothing. */
+export interface Inventory {
+  readonly hosts: readonly Host[]
+  readonly vms: readonly Vm[]
+}
+
+export interface Host {
+  readonly name: HostName
+}
+
+export interface Vm {
+  readonly uuid: VmUuid
+  readonly name: string
+  readonly host: HostName
+  readonly tenant: TenantName | null
+  readonly labels: Readonly<Record<string, string>>
+  readonly endpoints: readonly Endpoint[]
+}
+
+/** One enforced network attachment of a VM. */
+export interface Endpoint {
+  readonly id: EndpointId
+  readonly mac: Mac
+  /** The addresses this endpoint may use, IPv4 and IPv6; anything else it sends is forged. Its fe80:: address made from the MAC (EUI-64) is always its own. */
+  readonly addresses: readonly Address[]
+}

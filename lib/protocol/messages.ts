@@ -1,0 +1,156 @@
+/**
+ * The agent channel: JSON text frames over one WebSocket inside mutually authenticated TLS 1.3; the host's name is the client certificate's, never a field.
+ * Both sides refuse unknown fields and unknown kinds. Every report is acknowledged by `seq`, so that a break loses nothing: the agent keeps what is not acknowledged.
+ */
+import { z } from 'zod'
+
+const text = z.string().max(4096)
+const digest = z.string().regex(/^[0-9a-f]{64}$/)
+const revision = z.number().int().nonnegative()
+const action = z.enum(['allow', 'drop', 'reject'])
+const direction = z.enum(['ingress', 'egress'])
+
+/** Protocol version spoken in `hello`; the center refuses another major. */
+export const protocolVersion = 1
+
+const flowTuple = z.strictObject({
+  source: text,
+  destination: text,
+  protocol: z.number().int().min(0).max(255),
+  sourcePort: z.number().int().min(0).max(65_535),
+  destinationPort: z.number().int().min(0).max(65_535),
+})
+
+/** Mirrors DatapathEvent of core/model; `host` is added by the center from the certificate. */
+export const datapathEventSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('drop'),
+    at: text,
+    endpoint: text,
+    direction,
+    reason: text,
+    rule: text.nullable(),
+    action: action.exclude(['allow']),
+    tuple: flowTuple.nullable(),
+    sourceMac: text,
+    suppressed: z.number().int().nonnegative(),
+  }),
+  z.strictObject({
+    kind: z.enum(['flow-start', 'flow-end']),
+    at: text,
+    endpoint: text,
+    direction,
+    rule: text,
+    tuple: flowTuple,
+    packets: z.number().nonnegative(),
+    bytes: z.number().nonnegative(),
+    end: z.enum(['closed', 'reset', 'timeout', 'revoked']).nullable(),
+    suppressed: z.number().int().nonnegative(),
+  }),
+])
+
+/** What the agent itself has to tell: drift found, a VM it cannot protect, a kernel that lacks something, libvirt not answering. */
+export const agentEventSchema = z.strictObject({
+  kind: z.enum([
+    'drift',
+    'endpoint-closed',
+    'plan-refused',
+    'plan-applied',
+    'libvirt-lost',
+    'libvirt-back',
+    'kernel-lacks',
+    'vm-metadata',
+  ]),
+  at: text,
+  endpoint: text.nullable(),
+  message: text,
+})
+
+export const reportedVmSchema = z.strictObject({
+  uuid: text,
+  name: text,
+  tenant: text.nullable(),
+  labels: z.record(z.string().max(256), z.string().max(256)),
+  endpoints: z.array(z.strictObject({ mac: text, addresses: z.array(text).max(64) })).max(64),
+})
+
+export const endpointStatusSchema = z.strictObject({
+  endpoint: text,
+  vmName: text,
+  device: text.nullable(),
+  /** `enforced`: guarded by the plan. `closed`: nothing passes, with the reason. */
+  state: z.enum(['enforced', 'closed']),
+  reason: text.nullable(),
+})
+
+export const ruleCounterSchema = z.strictObject({
+  rule: text,
+  packets: z.number().nonnegative(),
+  bytes: z.number().nonnegative(),
+  hits: z.number().nonnegative(),
+})
+
+const seq = z.number().int().positive()
+
+export const agentMessageSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('hello'),
+    protocol: z.literal(protocolVersion),
+    software: text,
+    heldRevision: revision,
+    heldDigest: digest.nullable(),
+    kernel: text,
+  }),
+  /** Answered by `plan`. */
+  z.strictObject({ kind: z.literal('fetch-plan'), digest }),
+  z.strictObject({
+    kind: z.literal('plan-result'),
+    revision,
+    digest,
+    outcome: z.enum(['applied', 'refused', 'failed']),
+    reason: text.nullable(),
+    appliedInMs: z.number().nonnegative(),
+  }),
+  /** The whole set of VMs of this host, after each change. An agent that could not read libvirt sends nothing: absence here means gone. */
+  z.strictObject({ kind: z.literal('inventory'), seq, vms: z.array(reportedVmSchema).max(10_000) }),
+  z.strictObject({
+    kind: z.literal('status'),
+    seq,
+    revision,
+    driver: text,
+    drift: z.number().int().nonnegative(),
+    endpoints: z.array(endpointStatusSchema).max(10_000),
+    counters: z.array(ruleCounterSchema).max(100_000),
+    rssBytes: z.number().nonnegative(),
+  }),
+  z.strictObject({
+    kind: z.literal('events'),
+    seq,
+    datapath: z.array(datapathEventSchema).max(2000),
+    agent: z.array(agentEventSchema).max(2000),
+    lost: z.number().int().nonnegative(),
+  }),
+  /** PKCS #10, PEM: asks for a fresh certificate before the present one ends. Answered by `certificate`. */
+  z.strictObject({ kind: z.literal('renew'), csr: z.string().max(16_384) }),
+])
+
+export const centerMessageSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('welcome'), center: text, host: text, time: text }),
+  /** A plan exists for this host; sent on connect and at each publish. The agent fetches it when the digest is not the one it holds, and refuses a revision older than its own. */
+  z.strictObject({ kind: z.literal('plan-available'), revision, digest }),
+  /** The plan's canonical JSON text, as it was digested. */
+  z.strictObject({ kind: z.literal('plan'), revision, digest, body: z.string() }),
+  z.strictObject({ kind: z.literal('ack'), seq }),
+  z.strictObject({ kind: z.literal('certificate'), certificate: z.string().max(65_536) }),
+  z.strictObject({ kind: z.literal('error'), code: text, message: text }),
+])
+
+export type AgentMessage = z.infer<typeof agentMessageSchema>
+export type CenterMessage = z.infer<typeof centerMessageSchema>
+export type AgentEvent = z.infer<typeof agentEventSchema>
+export type ReportedDatapathEvent = z.infer<typeof datapathEventSchema>
+export type ReportedVm = z.infer<typeof reportedVmSchema>
+export type EndpointStatus = z.infer<typeof endpointStatusSchema>
+
+/** Largest frame either side accepts, bytes. A plan of 100,000 addresses is about 6 MB. */
+export const maxFrameBytes = 64 * 1024 * 1024
