@@ -1,0 +1,6 @@
+export * from './digest.ts'
+export * from './exec.ts'
+export * from './process-identity.ts'
+export * from './read-file-if-exists.ts'
+export * from './start.ts'
+export * from './write-file-atomic.ts'
