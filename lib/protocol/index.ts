@@ -1,1 +1,5 @@
 export * from './messages.ts'
+export * from './rest/common.ts'
+export * from './rest/inventory.ts'
+export * from './rest/observability.ts'
+export * from './rest/policy.ts'
