@@ -1,14 +1,19 @@
 /**
- * The closed set of diagnostic codes: what can be wrong with a document a user wrote (or a plan an agent was sent).
+ * The closed set of diagnostic codes: what can be wrong with a document a user wrote (or an inventory an agent reported).
  * Each has a heading in docs/errors.md; tests/repo compares the two both ways. Keep the list sorted.
  */
 export const diagnosticCodes = [
   'address.host-bits',
   'address.malformed',
+  'document.alias',
   'document.empty',
   'document.not-yaml',
+  'document.several',
   'document.too-deep',
   'document.too-large',
+  'document.too-many-problems',
+  'document.wrong-kind',
+  'document.wrong-version',
   'field.duplicate',
   'field.missing',
   'field.unknown',
@@ -16,7 +21,11 @@ export const diagnosticCodes = [
   'group.cycle',
   'group.duplicate',
   'group.empty-selector',
+  'group.foreign',
+  'group.mixed-selector',
   'group.unknown',
+  'host.malformed',
+  'icmp-type.unknown',
   'inventory.duplicate-address',
   'inventory.duplicate-endpoint',
   'inventory.duplicate-host',
@@ -27,15 +36,24 @@ export const diagnosticCodes = [
   'mac.malformed',
   'name.duplicate',
   'name.malformed',
+  'name.reserved',
+  'name.too-long',
   'port.duplicate',
   'port.inverted-range',
+  'port.malformed',
   'port.out-of-range',
   'port.overlap',
+  'protocol.out-of-range',
   'rule.action-unknown',
+  'rule.any-in-list',
   'rule.direction-unknown',
+  'rule.empty-side',
   'service.empty',
+  'service.foreign',
+  'service.too-many',
   'service.unknown',
   'tenant.unknown',
+  'uuid.malformed',
 ] as const
 
 export type DiagnosticCode = (typeof diagnosticCodes)[number]

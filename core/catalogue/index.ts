@@ -1,0 +1,3 @@
+export * from './catalogue.ts'
+export * from './render-diagnostic.ts'
+export * from './render-message.ts'

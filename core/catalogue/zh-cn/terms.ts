@@ -1,0 +1,26 @@
+import type { termsEn } from '../en/terms.ts'
+
+export const termsZhCn = {
+  'term.action': '动作',
+  'term.address': 'IP 地址',
+  'term.block': '文本块',
+  'term.endpoint': '端点',
+  'term.false-or-true': ' true 或 false',
+  'term.group': '组',
+  'term.host': '主机',
+  'term.icmp-type': 'ICMP 类型',
+  'term.label': '标签',
+  'term.list': '列表',
+  'term.mapping': '映射（键: 值）',
+  'term.nothing': '空',
+  'term.policy': '策略',
+  'term.port': '端口',
+  'term.prefix': '网络前缀',
+  'term.rule': '规则',
+  'term.service': '服务',
+  'term.service-or-names': '服务名、名称列表，或 {tcp: [443]} 这样的映射',
+  'term.tenant': '租户',
+  'term.text': '单个值',
+  'term.text-or-list': '名称或名称列表',
+  'term.vm': '虚拟机',
+} as const satisfies Record<keyof typeof termsEn, string>
