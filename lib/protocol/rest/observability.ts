@@ -1,7 +1,15 @@
 /** REST: what the center knows to have happened: status, rule counters, flows, events, audit; and enrolment. */
 import { z } from 'zod'
 
-import { actionSchema, cursorSchema, directionSchema, limitSchema, nameSchema, revisionSchema, timeSchema } from './common.ts'
+import {
+  actionSchema,
+  cursorSchema,
+  directionSchema,
+  limitSchema,
+  nameSchema,
+  revisionSchema,
+  timeSchema,
+} from './common.ts'
 import { ruleOriginSchema } from './policy.ts'
 
 export const statusSchema = z

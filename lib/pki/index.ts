@@ -1,0 +1,6 @@
+export * from './ca.ts'
+export * from './enroll.ts'
+export * from './key-and-csr.ts'
+export * from './names.ts'
+export * from './tls.ts'
+export * from './token.ts'
