@@ -100,6 +100,11 @@ export const agentMessageSchema = z.discriminatedUnion('kind', [
     heldRevision: revision,
     heldDigest: digest.nullable(),
     kernel: text,
+    /**
+     * Names the numbering of this agent's reports; made anew whenever it starts over at 1. With the same name after a break, a report that is sent again
+     * and was stored already is acknowledged and not stored twice. Without it every connection starts a numbering of its own.
+     */
+    stream: text.optional(),
   }),
   /** Answered by `plan`. */
   z.strictObject({ kind: z.literal('fetch-plan'), digest }),
