@@ -142,13 +142,14 @@ function writeHostFiles(dir: string, options: PseudoHostOptions): void {
       '',
     ].join('\n'),
   )
-  // QEMU runs as root without capabilities: the lab's files lie under directories that libvirt-qemu may not enter
+  // QEMU runs as root with its capabilities: image and sockets may lie under directories that only their owner may enter
   writeFileSync(
     join(dir, 'etc/qemu.conf'),
     [
       'user = "root"',
       'group = "root"',
       'dynamic_ownership = 0',
+      'clear_emulator_capabilities = 0',
       'security_driver = "none"',
       'stdio_handler = "file"',
       '',
