@@ -4,12 +4,14 @@
  *
  * Template form: `{name}` is a parameter; `{@name}` a parameter whose value is the tail of a `term.*` key; `[…]` is left out when a parameter inside it is empty.
  */
+import { cliEn } from './en/cli.ts'
 import { diagnosticsEn } from './en/diagnostics.ts'
 import { termsEn } from './en/terms.ts'
+import { cliZhCn } from './zh-cn/cli.ts'
 import { diagnosticsZhCn } from './zh-cn/diagnostics.ts'
 import { termsZhCn } from './zh-cn/terms.ts'
 
-const en = { ...diagnosticsEn, ...termsEn } as const
+const en = { ...cliEn, ...diagnosticsEn, ...termsEn } as const
 
 export type MessageKey = keyof typeof en
 export type Locale = 'en' | 'zh-CN'
@@ -24,5 +26,5 @@ export type TermKey = keyof typeof termsEn extends infer K ? (K extends `term.${
 
 export const catalogue: Readonly<Record<Locale, Readonly<Record<MessageKey, string>>>> = {
   en,
-  'zh-CN': { ...diagnosticsZhCn, ...termsZhCn },
+  'zh-CN': { ...cliZhCn, ...diagnosticsZhCn, ...termsZhCn },
 }
