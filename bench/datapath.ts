@@ -2,6 +2,7 @@
 import { cpus } from 'node:os'
 
 import { makeEndpoints } from './datapath/endpoints.ts'
+import { measureFloor } from './datapath/floor.ts'
 import { toFigures, type Outcome } from './datapath/figures.ts'
 import { createLab, removeLab, removeLeftovers } from './datapath/lab.ts'
 import { checkEnforcement, closeLab, compare, openLab, prepareFlows } from './datapath/measure.ts'
@@ -29,6 +30,10 @@ export const bench: Bench = {
     const sender = await startSender(cpus().length - 1)
     try {
       await prepareFlows(sender)
+      const floor = await measureFloor(sender)
+      progress(
+        `the method itself: ${floor.toFirstHookNs.toFixed(0)} ns up to the first hook, ${floor.userNs.toFixed(1)} ns of them outside the kernel`,
+      )
       const baseLab = await createLab('base', false)
       await openLab(sender, 'base', baseLab)
       await checkEnforcement(sender, 'base', baseLab, false)
@@ -40,15 +45,12 @@ export const bench: Bench = {
           outcomes.push(outcome)
         }
       }
+      const names = subjects.map((subject) => subject.name)
+      return toFigures(names, sizes, outcomes, floor)
     } finally {
       await sender.close()
       await removeLeftovers()
     }
-    return toFigures(
-      subjects.map((subject) => subject.name),
-      sizes,
-      outcomes,
-    )
   },
 }
 

@@ -1,4 +1,5 @@
 import type { Figures } from '../lib/bench.ts'
+import type { Floor } from './floor.ts'
 import type { Comparison } from './measure.ts'
 
 export type Outcome =
@@ -13,12 +14,13 @@ export type Outcome =
 
 /**
  * `established_ratio` and `first_packet_ratio`: subject → endpoints → ratio to the plain bridge of the same run. What was not measured is null there, and
- * its reason stands in `reasons`, subject → endpoints. `*_ns` are absolute, for the curious; `base_ns` tells how steady the machine was.
+ * its reason stands in `reasons`, subject → endpoints. `*_ns` are absolute; `base_ns` tells how steady the machine was, `method_ns` what is in every figure.
  */
 export function toFigures(
   subjects: readonly string[],
   sizes: readonly number[],
   outcomes: readonly Outcome[],
+  floor: Floor,
 ): Figures {
   const find = (subject: string, size: number): Outcome =>
     outcomes.find((outcome) => outcome.subject === subject && outcome.size === size) ?? {
@@ -56,6 +58,7 @@ export function toFigures(
       established: spread(measured.map((outcome) => outcome.established.baseNs)),
       first_packet: spread(measured.map((outcome) => outcome.first.baseNs)),
     },
+    method_ns: { to_first_hook: round(floor.toFirstHookNs, 0), user: round(floor.userNs, 2) },
   }
 }
 

@@ -48,6 +48,8 @@ function execute(command: SenderCommand): readonly Slice[] {
       return command.turns.map((turn) =>
         sendSlice(find(sockets, turn.socket), find(flows, turn.flow), turn.from, turn.count),
       )
+    case 'call':
+      return [callEmpty(find(sockets, command.socket), command.calls)]
   }
 }
 
@@ -56,6 +58,16 @@ function toSpec(command: Extract<SenderCommand, { readonly kind: 'prepare' }>): 
     ...command.spec,
     sourcePorts: Array.from({ length: command.frames }, (_, index) => command.firstSourcePort + index * command.step),
   }
+}
+
+/** What a slice costs when the kernel has nothing to do. */
+function callEmpty(fd: number, calls: number): Slice {
+  const nothing = Buffer.alloc(0)
+  const wallStart = performance.now()
+  const cpuStart = threadCpuNs()
+  for (let call = 0; call < calls; call += 1) sendMessages(fd, nothing)
+  const cpuNs = threadCpuNs() - cpuStart
+  return { sent: calls * maxMessages, cpuNs, wallNs: (performance.now() - wallStart) * 1e6 }
 }
 
 /** Frames `from` … `from + count - 1` of a flow, wrapping round at its end. */

@@ -31,13 +31,15 @@ export type SenderCommand =
       readonly frames: number
     }
   | { readonly kind: 'send'; readonly turns: readonly Turn[] }
+  /** Calls the kernel with nothing to send: what the sender costs by itself, counted as full calls. */
+  | { readonly kind: 'call'; readonly socket: string; readonly calls: number }
 
 export type SenderAnswer =
   | { readonly ok: true; readonly slices: readonly Slice[] }
   | { readonly ok: false; readonly message: string }
 
 export interface Sender {
-  /** Answers a `send` with one slice per turn, in order; everything else with none. */
+  /** Answers a `send` with one slice per turn, in order; a `call` with one; everything else with none. */
   command(command: SenderCommand): Promise<readonly Slice[]>
   close(): Promise<void>
 }
