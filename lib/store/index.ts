@@ -1,3 +1,7 @@
 export * from './open-store.ts'
 export type { Queries, Store } from './store.ts'
 export { violatedConstraint } from './store-error.ts'
+export * from './queries/access.ts'
+export * from './queries/inventory.ts'
+export * from './queries/observed.ts'
+export * from './queries/policy.ts'

@@ -1,5 +1,5 @@
 /** Opens the one store: the private server of a directory, or a PostgreSQL by URL; the schema is brought up to date in both. */
-import type pg from 'pg'
+import type { PoolConfig } from 'pg'
 
 import { openEmbedded, type EmbeddedServer } from './embedded/open-embedded.ts'
 import type { PostgresBinaries } from './embedded/postgres-binaries.ts'
@@ -31,7 +31,7 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
           ...(options.binaries === undefined ? {} : { binaries: options.binaries }),
         })
       : null
-  const config: pg.PoolConfig = options.kind === 'url' ? { connectionString: options.url } : { ...server?.connection }
+  const config: PoolConfig = options.kind === 'url' ? { connectionString: options.url } : { ...server?.connection }
   const connection = createConnection(config)
   try {
     const schema = await migrate(connection, options.migrations)

@@ -1,6 +1,6 @@
 import { OperationError } from '@hyperward/model'
 import { errnoCode } from '@hyperward/os'
-import pg from 'pg'
+import { DatabaseError } from 'pg'
 
 /**
  * What a failed statement means to its caller: the store is full, or it does not answer. Anything else (a violated constraint, a wrong statement)
@@ -8,7 +8,7 @@ import pg from 'pg'
  */
 export function toStoreError(error: unknown): unknown {
   if (error instanceof OperationError) return error
-  if (error instanceof pg.DatabaseError) {
+  if (error instanceof DatabaseError) {
     const code = error.code ?? ''
     if (code === '53100') return full(error)
     // 08 connection, 53 resources, 57P operator (shutdown, crash, starting up), 58 system (58030 is an I/O error)
@@ -41,6 +41,6 @@ function away(cause: unknown): OperationError {
 
 /** The name of the constraint or the SQLSTATE a statement violated, or null. */
 export function violatedConstraint(error: unknown): string | null {
-  if (!(error instanceof pg.DatabaseError)) return null
+  if (!(error instanceof DatabaseError)) return null
   return error.code?.startsWith('23') === true ? (error.constraint ?? error.code) : null
 }

@@ -1,6 +1,5 @@
 /** The store as the rest sees it: statements with parameters, and transactions. Statements live in `queries/`, nowhere else. */
-import type { OperationError } from '@hyperward/model'
-import pg from 'pg'
+import { Pool, types, type PoolConfig } from 'pg'
 
 import { toStoreError } from './store-error.ts'
 
@@ -21,14 +20,14 @@ export interface Store extends Queries {
 }
 
 export interface StoreConnection {
-  readonly pool: pg.Pool
+  readonly pool: Pool
   query<Row>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
   transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T>
 }
 
-/** Failures become `store.no-space` and `store.unavailable` ({@link OperationError}) where they are those. */
-export function createConnection(config: pg.PoolConfig): StoreConnection {
-  const pool = new pg.Pool({ max: 10, connectionTimeoutMillis: 10_000, ...config, types: { getTypeParser } })
+/** Failures become `store.no-space` and `store.unavailable` (`OperationError`) where they are those. */
+export function createConnection(config: PoolConfig): StoreConnection {
+  const pool = new Pool({ max: 10, connectionTimeoutMillis: 10_000, ...config, types: { getTypeParser } })
   // an idle connection that breaks is replaced at the next query; without a listener it would end the process
   pool.on('error', () => undefined)
   return {
@@ -70,7 +69,7 @@ export function createConnection(config: pg.PoolConfig): StoreConnection {
 
 /** bigint (20) as a number: our counters stay below 2^53, and a larger one must not pass silently. */
 function getTypeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
-  if (oid !== 20) return pg.types.getTypeParser(oid, format ?? 'text')
+  if (oid !== 20) return types.getTypeParser(oid, format ?? 'text')
   return (value: string) => {
     const number = Number(value)
     if (!Number.isSafeInteger(number)) throw new Error(`a bigint of the store is beyond 2^53: ${value}`)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { OperationError } from '@hyperward/model'
 import { readFileIfExists } from '@hyperward/os'
-import pg from 'pg'
+import { Client } from 'pg'
 
 import { adoptData, databaseRole, initializeData } from './initialize-data.ts'
 import { takeOwnership } from './owner-lock.ts'
@@ -104,7 +104,7 @@ async function refuseLostData(directory: StoreDirectory): Promise<void> {
 }
 
 async function createDatabase(directory: StoreDirectory): Promise<void> {
-  const client = new pg.Client({ host: directory.run, user: databaseRole, database: 'postgres' })
+  const client = new Client({ host: directory.run, user: databaseRole, database: 'postgres' })
   await client.connect()
   try {
     const found = await client.query('select 1 from pg_database where datname = $1', [databaseName])

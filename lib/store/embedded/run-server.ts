@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { OperationError } from '@hyperward/model'
 import { readProcessIdentity, signalProcess, isRunning, start, type RunningProcess } from '@hyperward/os'
-import pg from 'pg'
+import { Client } from 'pg'
 
 import { databaseRole } from './initialize-data.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
@@ -112,7 +112,7 @@ async function becomesReady(process: RunningProcess, directory: StoreDirectory, 
   let ended = false
   void process.exited.then(() => (ended = true))
   while (!ended && performance.now() < deadline) {
-    const client = new pg.Client({ host: directory.run, user: databaseRole, database: 'postgres' })
+    const client = new Client({ host: directory.run, user: databaseRole, database: 'postgres' })
     // a client whose server goes away also emits the error; it is told by connect() already
     client.on('error', () => undefined)
     try {
