@@ -26,7 +26,7 @@ function leave(code: number): Promise<void> {
 }
 
 async function run(): Promise<void> {
-  const report = createReport(print, process.stdout.isTTY === true)
+  const report = createReport(print, process.stdout.isTTY)
   try {
     const job = await runMainJob(report, say, (made) => (lab = made))
     if (once) return await leave(job.asExpected ? 0 : 1)
