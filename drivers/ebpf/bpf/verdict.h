@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Verdict of a new connection at one side, as core/model/host-plan.ts defines it. Slot is read once per packet by the caller. */
+#pragma once
+#include "maps.h"
+
+#define WORLD_IDENTITY 1
+#define IPPROTO_ICMP_ 1
+#define IPPROTO_TCP_ 6
+#define IPPROTO_UDP_ 17
+#define IPPROTO_ICMPV6_ 58
+#define IPPROTO_SCTP_ 132
+
+struct decision {
+	__u32 rule;
+	__u8 action;
+	__u8 flags;
+	__u16 pad;
+};
+
+static __always_inline int is_mapped4(const struct address *a)
+{
+	return a->word[0] == 0 && a->word[1] == 0 && a->word[2] == bpf_htonl(0xffff);
+}
+
+/* The tap on this host that owns the address; 0 = none. */
+static __always_inline __u32 owner_of(__u32 slot, const struct address *a)
+{
+	void *table = bpf_map_lookup_elem(&addresses, &slot);
+	struct address_value *value = table ? bpf_map_lookup_elem(table, a) : 0;
+	return value ? value->ifindex : 0;
+}
+
+__noinline __u32 identity_of(__u32 slot, const struct address *a)
+{
+	if (!a)
+		return 0;
+	void *table = bpf_map_lookup_elem(&addresses, &slot);
+	struct address_value *value = table ? bpf_map_lookup_elem(table, a) : 0;
+	if (value)
+		return value->identity;
+	__u32 *identity = 0;
+	if (is_mapped4(a)) {
+		struct network4 key = { .length = 32, .word = a->word[3] };
+		table = bpf_map_lookup_elem(&networks4, &slot);
+		identity = table ? bpf_map_lookup_elem(table, &key) : 0;
+	} else {
+		struct network6 key = { .length = 128, .address = *a };
+		table = bpf_map_lookup_elem(&networks6, &slot);
+		identity = table ? bpf_map_lookup_elem(table, &key) : 0;
+	}
+	return identity ? *identity : WORLD_IDENTITY;
+}
+
+static __always_inline struct verdict_value *row(void *table, __u32 local, __u32 peer, __u16 class, __u8 direction)
+{
+	struct verdict_key key = { .local = local, .peer = peer, .class = class, .direction = direction };
+	return bpf_map_lookup_elem(table, &key);
+}
+
+/* Fills `out`; anything missing is a drop. `port` is the destination port or ICMP type of the connection's first packet. */
+__noinline int judge(__u32 slot, __u32 direction, const struct address *local, const struct address *peer,
+			    struct decision *out)
+{
+	if (!local || !peer || !out)
+		return 0;
+	/* in: out->pad = port, out->flags = protocol (a BPF function has five arguments) */
+	__u16 port = out->pad;
+	__u8 proto = out->flags;
+	__u16 class = 0;
+	out->action = ACTION_DROP;
+	out->rule = 0;
+	out->flags = 0;
+	out->pad = 0;
+	__u32 zero = 0;
+	void *table = bpf_map_lookup_elem(&services, &slot);
+	struct services *service = table ? bpf_map_lookup_elem(table, &zero) : 0;
+	if (!service)
+		return 0;
+	out->rule = service->default_rule;
+	out->flags = service->default_flags;
+	if (proto == IPPROTO_TCP_)
+		class = service->tcp[port];
+	else if (proto == IPPROTO_UDP_)
+		class = service->udp[port];
+	else if (proto == IPPROTO_SCTP_)
+		class = service->sctp[port];
+	else if (proto == IPPROTO_ICMP_)
+		class = service->icmp[port & 255];
+	else if (proto == IPPROTO_ICMPV6_)
+		class = service->icmpv6[port & 255];
+	else
+		class = service->proto[proto];
+	__u32 local_id = identity_of(slot, local), peer_id = identity_of(slot, peer);
+	table = bpf_map_lookup_elem(&verdicts, &slot);
+	if (!table)
+		return 0;
+	struct verdict_value *value = row(table, local_id, peer_id, class, direction);
+	if (!value && class)
+		value = row(table, local_id, peer_id, 0, direction);
+	if (!value)
+		value = row(table, local_id, 0, class, direction);
+	if (!value && class)
+		value = row(table, local_id, 0, 0, direction);
+	if (!value)
+		return 0;
+	out->rule = value->rule;
+	out->action = value->action;
+	out->flags = value->flags;
+	return 0;
+}
