@@ -4,8 +4,9 @@ import { cpus } from 'node:os'
 import { makeEndpoints } from './datapath/endpoints.ts'
 import { measureFloor } from './datapath/floor.ts'
 import { toFigures, type Outcome } from './datapath/figures.ts'
-import { createLab, removeLab, removeLeftovers } from './datapath/lab.ts'
+import { createLab, removeLab } from './datapath/lab.ts'
 import { checkEnforcement, closeLab, compare, openLab, prepareFlows } from './datapath/measure.ts'
+import { toOurSubject } from './datapath/ours.ts'
 import { startSender, type Sender } from './datapath/sender.ts'
 import { ipset } from './datapath/shapes/ipset.ts'
 import { neutron } from './datapath/shapes/neutron.ts'
@@ -13,11 +14,17 @@ import { nft } from './datapath/shapes/nft.ts'
 import { nwfilter } from './datapath/shapes/nwfilter.ts'
 import { proxmox } from './datapath/shapes/proxmox.ts'
 import { toPeerSubject, type Subject } from './datapath/subject.ts'
+import { claimWorkspace } from './datapath/workspace.ts'
 import type { Bench } from './lib/bench.ts'
 
 const sizes = [10, 1000, 10_000] as const
 const quickSizes = [10, 1000] as const
-const subjects: readonly Subject[] = [proxmox, neutron, nwfilter, ipset, nft].map(toPeerSubject)
+const ours = toOurSubject('ours', 'one')
+const subjects: readonly Subject[] = [
+  ours,
+  toOurSubject('ours_bridged', 'two'),
+  ...[proxmox, neutron, nwfilter, ipset, nft].map(toPeerSubject),
+]
 
 export const bench: Bench = {
   name: 'datapath',
@@ -25,10 +32,11 @@ export const bench: Bench = {
   run: async ({ quick, progress, signal }) => {
     const rounds = quick ? 9 : 25
     const outcomes: Outcome[] = []
-    await removeLeftovers()
     // the last CPU: interrupts and the rest of the machine prefer the first
     const sender = await startSender(cpus().length - 1)
+    let release = async (): Promise<void> => {}
     try {
+      release = await claimWorkspace()
       await prepareFlows(sender)
       const floor = await measureFloor(sender)
       progress(
@@ -45,11 +53,13 @@ export const bench: Bench = {
           outcomes.push(outcome)
         }
       }
+      const failed = outcomes.find((outcome) => !outcome.ok && outcome.subject === ours.name)
+      if (failed !== undefined) throw new Error(`our own program was not measured: ${describe(failed)}`)
       const names = subjects.map((subject) => subject.name)
       return toFigures(names, sizes, outcomes, floor)
     } finally {
       await sender.close()
-      await removeLeftovers()
+      await release()
     }
   },
 }

@@ -68,7 +68,7 @@ export async function removeLab(lab: Lab): Promise<void> {
   for (const netns of namespacesOf(lab)) await removeNamespace(netns)
 }
 
-/** Removes what a run that crashed left behind. */
+/** Every namespace of our prefix, whoever made it. */
 export async function removeLeftovers(): Promise<void> {
   for (const netns of listNamespaces()) if (netns.startsWith(prefix)) await removeNamespace(netns)
 }
