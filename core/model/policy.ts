@@ -1,4 +1,5 @@
 import type { Prefix } from './address.ts'
+import type { SourcePlace } from './diagnostic.ts'
 import type { GroupName, RuleRef, TenantName, Tier } from './ids.ts'
 import type { Service } from './service.ts'
 
@@ -15,13 +16,23 @@ export interface Group {
   /** The tenant whose endpoints a label selector can see; null = the provider's, which sees all. */
   readonly tenant: TenantName | null
   readonly selector: Selector
+  /** Where it was written, for diagnostics that need more than the document (an inventory). */
+  readonly written?: GroupPlaces
+}
+
+export interface GroupPlaces {
+  readonly path: string
+  readonly place: SourcePlace
+  readonly labels: Readonly<Record<string, { readonly path: string; readonly place: SourcePlace }>>
 }
 
 /** Members are addresses: those of the endpoints a label selector fills in, or all inside the networks (an endpoint's too). */
 export type Selector =
   | {
       readonly kind: 'labels'
-      readonly tenants: readonly TenantName[]
+      /** Whose endpoints; null = every tenant's (provider groups only). */
+      readonly tenants: readonly TenantName[] | null
+      /** All of these keys, each with one of its values; none = every endpoint. */
       readonly labels: Readonly<Record<string, readonly string[]>>
     }
   | { readonly kind: 'networks'; readonly networks: readonly Prefix[] }
@@ -48,4 +59,6 @@ export interface Rule {
   readonly directions: readonly Direction[]
   readonly action: Action
   readonly log: boolean
+  /** Where it was written. */
+  readonly place?: SourcePlace
 }

@@ -14,6 +14,7 @@ export const termsEn = {
   'term.nothing': 'nothing',
   'term.policy': 'policy',
   'term.port': 'port',
+  'term.protocol': 'protocol',
   'term.prefix': 'a network prefix',
   'term.rule': 'rule',
   'term.service': 'service',

@@ -15,6 +15,7 @@ export const termsZhCn = {
   'term.nothing': '空',
   'term.policy': '策略',
   'term.port': '端口',
+  'term.protocol': '协议',
   'term.prefix': '网络前缀',
   'term.rule': '规则',
   'term.service': '服务',

@@ -1,0 +1,70 @@
+/**
+ * YAML text → one node tree whose scalars are all text (failsafe schema: `1.10`, `no` and `0x1f` stay what was written).
+ * Refuses what is not one plain document: too large, too deep, several documents, malformed. Depth is checked on the token tree, without recursion,
+ * before anything recursive sees it.
+ */
+import type { SourcePlace } from '@hyperward/model'
+import { Composer, type CST, LineCounter, type Node, Parser } from 'yaml'
+
+import type { Report } from './report.ts'
+
+export const documentMaxChars = 16 * 1024 * 1024
+export const documentMaxDepth = 24
+
+export interface ComposedDocument {
+  readonly root: Node
+  readonly placeAt: (offset: number) => SourcePlace
+}
+
+export function composeDocument(text: string, file: string, version: string, report: Report): ComposedDocument | null {
+  const start: SourcePlace = { file, line: 1, column: 1 }
+  if (text.length > documentMaxChars) {
+    report.add('document.too-large', '', start, { size: text.length, limit: documentMaxChars })
+    return null
+  }
+  const lines = new LineCounter()
+  const placeAt = (offset: number): SourcePlace => {
+    const { line, col } = lines.linePos(offset)
+    return { file, line: Math.max(line, 1), column: Math.max(col, 1) }
+  }
+  const tokens = [...new Parser(lines.addNewLine).parse(text)]
+  const deep = findTooDeep(tokens)
+  if (deep !== null) {
+    report.add('document.too-deep', '', placeAt(deep), { limit: documentMaxDepth })
+    return null
+  }
+  // uniqueKeys of the library is quadratic in the keys of a mapping; the readers find duplicates themselves
+  const documents = [...new Composer({ schema: 'failsafe', uniqueKeys: false, prettyErrors: false }).compose(tokens)]
+  const [document, second] = documents
+  if (document === undefined) {
+    report.add('document.empty', '', start, { version })
+    return null
+  }
+  for (const problem of [...document.errors, ...document.warnings]) {
+    report.add('document.not-yaml', '', placeAt(problem.pos[0]), { reason: problem.message.split('\n')[0] ?? '' })
+  }
+  if (second !== undefined) report.add('document.several', '', placeAt(second.range[0]), {})
+  if (document.errors.length > 0) return null
+  const root = document.contents
+  if (root === null || ('value' in root && root.value === '')) {
+    report.add('document.empty', '', start, { version })
+    return null
+  }
+  return { root, placeAt }
+}
+
+/** Offset of the first token deeper than the limit. A level of the document is at most two levels of tokens (collection, item). */
+function findTooDeep(tokens: readonly CST.Token[]): number | null {
+  const stack: { readonly token: CST.Token; readonly depth: number }[] = tokens.map((token) => ({ token, depth: 0 }))
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const { token, depth } = next
+    if (depth > documentMaxDepth) return token.offset
+    if ('items' in token) {
+      for (const item of token.items) {
+        if (item.key) stack.push({ token: item.key, depth: depth + 1 })
+        if (item.value) stack.push({ token: item.value, depth: depth + 1 })
+      }
+    } else if (token.type === 'document' && token.value) stack.push({ token: token.value, depth })
+  }
+  return null
+}

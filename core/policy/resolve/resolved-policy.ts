@@ -1,0 +1,80 @@
+import type {
+  AddressIdentity,
+  Diagnostic,
+  EndpointId,
+  HostName,
+  Identity,
+  Inventory,
+  PlannedEndpoint,
+  Policy,
+  PrefixIdentity,
+  TenantName,
+  Vm,
+} from '@hyperward/model'
+
+import type { PolicyIndex } from './policy-index.ts'
+
+/** A policy with its names filled from one inventory: every address is in one identity class. Immutable. */
+export interface ResolvedPolicy {
+  readonly policy: Policy
+  readonly inventory: Inventory
+  readonly index: PolicyIndex
+  /** Every identity class that has an address or a network, and the world; ascending by identity. */
+  readonly classes: readonly IdentityClass[]
+  readonly addresses: readonly AddressIdentity[]
+  readonly networks: readonly PrefixIdentity[]
+  readonly zones: ReadonlyMap<TenantName, number>
+  /** Sorted by name. */
+  readonly hosts: readonly ResolvedHost[]
+  /** What in the inventory was left out, and why (an address claimed twice belongs to nobody). */
+  readonly problems: readonly Diagnostic[]
+  /** Kept for the next {@link ResolvedPolicy}; of no use to others. */
+  readonly records: ResolveRecords
+}
+
+export interface ResolvedHost {
+  readonly name: HostName
+  /** Sorted by id. */
+  readonly endpoints: readonly PlannedEndpoint[]
+  /** Tenants with an endpoint here, sorted. */
+  readonly tenants: readonly TenantName[]
+  /** Identities of the endpoints' addresses, ascending, once each. */
+  readonly locals: readonly IdentityClass[]
+}
+
+/** Addresses that no rule tells apart. */
+export interface IdentityClass {
+  readonly identity: Identity
+  readonly signature: ClassSignature
+}
+
+/** What tells a class from others: whose endpoints, and which sides of rules they are in. One object per content within a {@link PolicyIndex}. */
+export interface ClassSignature {
+  /** Owner of the endpoints; null for addresses of no endpoint. */
+  readonly tenant: TenantName | null
+  readonly sides: ReadonlySet<number>
+  readonly key: string
+}
+
+export interface ResolveRecords {
+  readonly byVm: ReadonlyMap<string, VmRecord>
+  /** Sorted by address; an address that two endpoints claim stands here twice. */
+  readonly claims: readonly Claim[]
+  readonly bySignature: ReadonlyMap<ClassSignature, IdentityClass>
+  /** Interned signatures: grows with what was ever seen under this index. */
+  readonly signatures: Map<string, ClassSignature>
+}
+
+export interface VmRecord {
+  readonly vm: Vm
+  readonly endpoints: readonly PlannedEndpoint[]
+  readonly claims: readonly Claim[]
+}
+
+export interface Claim {
+  readonly address: AddressIdentity['address']
+  readonly endpoint: EndpointId
+  readonly signature: ClassSignature
+  /** False for the link-local address made from the MAC, which nobody wrote. */
+  readonly declared: boolean
+}
