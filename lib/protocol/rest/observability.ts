@@ -22,8 +22,8 @@ export const statusSchema = z
     revision: revisionSchema,
     hosts: z.strictObject({ total: z.number().int(), connected: z.number().int(), inForce: z.number().int() }),
     endpoints: z.strictObject({ enforced: z.number().int(), closed: z.number().int(), unreported: z.number().int() }),
-    /** Why the latest inventory could not be compiled; null = it could. The former plans are in force meanwhile. */
-    compileProblem: z.string().nullable(),
+    /** What of the inventory was left out of the plans (two VMs with one address, …), and so passes nothing; null = nothing. */
+    inventoryProblem: z.string().nullable(),
   })
   .meta({ id: 'Status' })
 

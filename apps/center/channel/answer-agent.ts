@@ -1,0 +1,157 @@
+/** What each message of an agent does. Throws `OperationError` for what must cut the connection. */
+import { assertNever, OperationError, type HostName } from '@hyperward/model'
+import type { Ca } from '@hyperward/pki'
+import type { AgentMessage, CenterMessage } from '@hyperward/protocol'
+import {
+  markFetched,
+  markHeld,
+  markRenewed,
+  readPlanBody,
+  replaceVms,
+  storeHello,
+  storePlanResult,
+  storeStatus,
+  takeSeq,
+  type Store,
+} from '@hyperward/store'
+
+import type { InventoryView } from '../services/inventory-view.ts'
+import type { Publisher } from '../services/publisher.ts'
+import type { Recorder } from '../services/recorder.ts'
+import { toNewFlow, toReportedVms, toStoredTime } from './read-report.ts'
+
+export interface AnswerDependencies {
+  readonly store: Store
+  readonly ca: Ca
+  readonly publisher: Publisher
+  readonly inventory: InventoryView
+  readonly recorder: Recorder
+  readonly clock: () => Date
+  readonly centerName: string
+  readonly onAnnounced: (revision: number, hosts: readonly string[]) => void
+}
+
+/** What the connection knows of its agent; changed here only, one message at a time. */
+export interface AgentSession {
+  readonly host: string
+  greeted: boolean
+  certificateEndsAt: Date
+  announcedRevision: number
+}
+
+export interface AgentReply {
+  readonly send: (message: CenterMessage) => void
+  readonly announce: (revision: number, digest: string) => boolean
+}
+
+export async function answerAgent(
+  message: AgentMessage,
+  session: AgentSession,
+  reply: AgentReply,
+  dependencies: AnswerDependencies,
+): Promise<void> {
+  const { store, publisher, recorder, inventory, clock } = dependencies
+  const host = session.host
+  if (message.kind === 'hello') return onHello(message, session, reply, dependencies)
+  if (!session.greeted) throw new OperationError('agent.bad-message', 'the first message must be hello')
+  switch (message.kind) {
+    case 'fetch-plan':
+      return sendPlan(message.digest, host, reply, dependencies)
+    case 'plan-result': {
+      await storePlanResult(store, { host, ...message, now: clock() })
+      if (message.outcome === 'applied') return
+      const text = `plan of revision ${message.revision} was not put in force: ${message.reason ?? 'no reason given'}`
+      return recorder.event(host, message.outcome === 'refused' ? 'plan-refused' : 'plan-failed', text)
+    }
+    case 'inventory': {
+      const { vms, problems } = toReportedVms(message.vms)
+      const now = clock()
+      const isNew = await store.transaction(async (tx) => {
+        if (!(await takeSeq(tx, host, message.seq, now))) return false
+        await replaceVms(tx, host, vms, now)
+        return true
+      })
+      if (isNew) {
+        const moves = inventory.replaceVms(host, vms, now)
+        publisher.onInventoryChange()
+        for (const move of moves) {
+          await recorder.event(host, 'vm-moved', `VM ${move.uuid} is now claimed here; ${move.from} had it before`)
+        }
+        for (const problem of problems) await recorder.event(host, 'vm-metadata', problem)
+      }
+      return reply.send({ kind: 'ack', seq: message.seq })
+    }
+    case 'status': {
+      const now = clock()
+      await store.transaction(async (tx) => {
+        if (await takeSeq(tx, host, message.seq, now)) await storeStatus(tx, { host, ...message, now })
+      })
+      return reply.send({ kind: 'ack', seq: message.seq })
+    }
+    case 'events': {
+      const now = clock()
+      const flows = message.datapath.map((event) => toNewFlow(event, host, inventory))
+      const lost =
+        message.lost === 0
+          ? []
+          : [
+              {
+                kind: 'events-lost',
+                at: now.toISOString(),
+                endpoint: null,
+                message: `${message.lost} events were lost at the host`,
+              },
+            ]
+      const events = [...message.agent.map((event) => ({ ...event, at: toStoredTime(event.at) })), ...lost]
+      await recorder.record(host, flows, events, (tx) => takeSeq(tx, host, message.seq, now))
+      return reply.send({ kind: 'ack', seq: message.seq })
+    }
+    case 'renew': {
+      // the certificate's name is the connection's, which a certificate has proved
+      const issued = await dependencies.ca.issueAgent(message.csr, host as HostName)
+      await markRenewed(store, host, issued.endsAt)
+      session.certificateEndsAt = issued.endsAt
+      return reply.send({ kind: 'certificate', certificate: issued.pem })
+    }
+    default:
+      return assertNever(message)
+  }
+}
+
+async function onHello(
+  message: Extract<AgentMessage, { kind: 'hello' }>,
+  session: AgentSession,
+  reply: AgentReply,
+  dependencies: AnswerDependencies,
+): Promise<void> {
+  const { store, publisher, clock, centerName } = dependencies
+  if (session.greeted) throw new OperationError('agent.bad-message', 'hello was said already')
+  const { host } = session
+  const now = clock()
+  await storeHello(store, { ...message, host, stream: message.stream ?? null, now })
+  reply.send({ kind: 'welcome', center: centerName, host, time: now.toISOString() })
+  session.greeted = true
+  const planned = publisher.planned(host)
+  if (planned === null) return
+  if (reply.announce(planned.revision, planned.digest)) dependencies.onAnnounced(planned.revision, [host])
+  if (message.heldDigest === planned.digest) await markHeld(store, host, planned.digest, now)
+}
+
+async function sendPlan(
+  digest: string,
+  host: string,
+  reply: AgentReply,
+  dependencies: AnswerDependencies,
+): Promise<void> {
+  const { store, publisher, clock } = dependencies
+  const planned = publisher.planned(host)
+  const body = planned?.digest === digest ? await readPlanBody(store, host, planned.revision) : null
+  if (planned === null || body === null) {
+    // announced, then superseded before it was fetched: the newer one is announced already, or is now
+    reply.send({ kind: 'error', code: 'agent.unknown-plan', message: `plan ${digest} is not the latest of this host` })
+    if (planned !== null) reply.announce(planned.revision, planned.digest)
+    return
+  }
+  reply.send({ kind: 'plan', revision: planned.revision, digest, body })
+  await markFetched(store, host, planned.revision, clock())
+}

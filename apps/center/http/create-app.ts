@@ -1,0 +1,71 @@
+/** The HTTP side: one Fastify application, the same for production, tests and the OpenAPI document. */
+import type { ServerOptions } from 'node:https'
+
+import swagger from '@fastify/swagger'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod'
+
+import { addEndpointRoutes } from '../routes/endpoints.ts'
+import { addEnrollRoute } from '../routes/enroll.ts'
+import { addHostRoutes } from '../routes/hosts.ts'
+import { addObservedRoutes } from '../routes/observed.ts'
+import { addPolicyRoutes } from '../routes/policy.ts'
+import { addRuleRoutes } from '../routes/rules.ts'
+import { addStatusRoute } from '../routes/status.ts'
+import type { Services } from '../services/services.ts'
+import { addAuditRecords } from './audit.ts'
+import { addAuthorization } from './authorize.ts'
+import { addErrorReplies } from './error-reply.ts'
+
+export const apiVersion = '1.0.0'
+
+export async function createApp(
+  services: Services,
+  options: { readonly https: ServerOptions; readonly logger: FastifyBaseLogger },
+): Promise<FastifyInstance> {
+  const app = Fastify({
+    https: options.https,
+    loggerInstance: options.logger,
+    // requests are logged by us, without query and headers
+    disableRequestLogging: true,
+    bodyLimit: 64 * 1024,
+    forceCloseConnections: true,
+  }) as unknown as FastifyInstance // the rest asks for nothing that differs between http and https
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  addErrorReplies(app)
+  addAuthorization(app, services.store)
+  addAuditRecords(app, services.store, services.clock)
+  app.addHook('onResponse', (request, reply, done) => {
+    request.log.debug(
+      { method: request.method, route: request.routeOptions.url, status: reply.statusCode, ms: reply.elapsedTime },
+      'request',
+    )
+    done()
+  })
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Hyperward center', version: apiVersion, license: { name: 'Apache-2.0' } },
+      components: { securitySchemes: { administrator: { type: 'http', scheme: 'bearer' } } },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  })
+  await app.register(async (routes) => {
+    addStatusRoute(routes, services)
+    addHostRoutes(routes, services)
+    addEndpointRoutes(routes, services)
+    addPolicyRoutes(routes, services)
+    addRuleRoutes(routes, services)
+    addObservedRoutes(routes, services)
+    addEnrollRoute(routes, services)
+  })
+  await app.ready()
+  return app
+}

@@ -1,0 +1,92 @@
+import { OperationError, parseHostName } from '@hyperward/model'
+import { createEnrolmentToken, hashSecret } from '@hyperward/pki'
+import { createHostSchema, enrolmentTokenSchema, hostsSchema, nameSchema, type ApiHost } from '@hyperward/protocol'
+import { addEnrolmentToken, readHosts, removeHost, type HostRow } from '@hyperward/store'
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+
+import type { Services } from '../services/services.ts'
+import { acts, byAdministrator, errorAnswers, typed } from './route.ts'
+
+export function addHostRoutes(app: FastifyInstance, services: Services): void {
+  const { store, registry, ca, clock } = services
+  typed(app).get(
+    '/v1/hosts',
+    {
+      config: acts('host:read'),
+      schema: { security: byAdministrator, response: { 200: hostsSchema, ...errorAnswers } },
+    },
+    async () => {
+      const connected = registry.connected()
+      return { hosts: (await readHosts(store)).map((row) => toApiHost(row, connected.has(row.name))) }
+    },
+  )
+
+  typed(app).post(
+    '/v1/hosts',
+    {
+      config: acts('host:enroll'),
+      schema: {
+        security: byAdministrator,
+        body: createHostSchema,
+        response: { 201: enrolmentTokenSchema, ...errorAnswers },
+      },
+    },
+    async (request, reply) => {
+      const host = parseHostName(request.body.name)
+      if (host === null) {
+        const message =
+          'a host name has lower-case letters, digits, dots and hyphens, at most 63, and begins and ends with a letter or digit'
+        throw new OperationError('api.bad-request', message)
+      }
+      const now = clock()
+      const expiresAt = new Date(now.getTime() + (request.body.minutes ?? 60) * 60_000)
+      const token = createEnrolmentToken(ca.fingerprint)
+      await store.transaction((tx) => addEnrolmentToken(tx, { host, hash: hashSecret(token), now, expiresAt }))
+      return reply.code(201).send({ host, token, expiresAt: expiresAt.toISOString() })
+    },
+  )
+
+  typed(app).delete(
+    '/v1/hosts/:name',
+    {
+      config: acts('host:remove'),
+      schema: {
+        security: byAdministrator,
+        params: z.strictObject({ name: nameSchema }),
+        response: { 204: z.null(), ...errorAnswers },
+      },
+    },
+    async (request, reply) => {
+      const { name } = request.params
+      if (!(await removeHost(store, name))) throw new OperationError('api.not-found', `there is no host ${name}`)
+      services.inventory.removeHost(name)
+      services.publisher.forget(name)
+      registry.find(name)?.cut('agent.unknown-host', 'this host was removed')
+      services.publisher.onInventoryChange()
+      return reply.code(204).send(null)
+    },
+  )
+}
+
+function toApiHost(row: HostRow, connected: boolean): ApiHost {
+  return {
+    name: row.name,
+    createdAt: row.created_at.toISOString(),
+    enrolledAt: row.enrolled_at?.toISOString() ?? null,
+    connected,
+    lastSeenAt: row.last_seen_at?.toISOString() ?? null,
+    software: row.software,
+    kernel: row.kernel,
+    driver: row.driver,
+    certificateEndsAt: row.certificate_ends_at?.toISOString() ?? null,
+    plannedRevision: row.planned_revision,
+    plannedDigest: row.planned_digest,
+    heldRevision: row.held_revision,
+    heldDigest: row.held_digest,
+    inForce: row.planned_digest !== null && row.planned_digest === row.held_digest,
+    drift: row.drift,
+    rssBytes: row.rss_bytes,
+    endpoints: { enforced: row.enforced, closed: row.closed },
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * From policy and inventory to plans in the store, one at a time. A publish makes a revision; so does a change of the inventory that changes any plan.
+ * A document with errors changes nothing; what is wrong in the inventory is left out, passes nothing, and is told as diagnostics and as an event.
+ * Never announces before the plans are stored, and never an older revision than one announced before (DESIGN §2, invariant 2).
+ */
+import {
+  OperationError,
+  parseRevision,
+  type Diagnostic,
+  type HostPlan,
+  type Packet,
+  type Policy,
+  type Revision,
+} from '@hyperward/model'
+import { sha256Hex } from '@hyperward/os'
+import { parsePolicy, planText, type Compilation } from '@hyperward/policy'
+import type { ApiExplainResult, ApiPlanResult, ApiPublishResult } from '@hyperward/protocol'
+import {
+  addPublication,
+  readDraft,
+  readLatestPlans,
+  readPublished,
+  violatedConstraint,
+  writeDraft,
+  writePolicyText,
+  type NewHostPlan,
+  type Store,
+} from '@hyperward/store'
+
+import { compilePolicy, explainPacket, toProblems } from '../policy/policy-engine.ts'
+import { PolicyInvalid } from '../policy/policy-invalid.ts'
+import type { InventoryView } from './inventory-view.ts'
+import type { Recorder } from './recorder.ts'
+import { createSerial } from './serial.ts'
+
+export interface PlannedHost {
+  readonly revision: number
+  readonly digest: string
+}
+
+export interface Candidate {
+  readonly text: string
+  readonly file: string
+}
+
+export interface Publisher {
+  start(): Promise<void>
+  revision(): number
+  /** What a host should hold; null = nothing was ever compiled for it. */
+  planned(host: string): PlannedHost | null
+  inventoryProblem(): string | null
+  policy(): Policy | null
+  storeDraft(candidate: Candidate, by: string): Promise<readonly Diagnostic[]>
+  /** Of the candidate, or of the stored draft. Writes nothing. */
+  plan(candidate: Candidate | null): Promise<ApiPlanResult>
+  explain(policy: 'draft' | 'published', packet: Packet): Promise<ApiExplainResult>
+  publish(
+    request: { expectedRevision?: number | undefined; expectedDraft?: string | undefined },
+    by: string,
+  ): Promise<ApiPublishResult>
+  /** Asks for a compile; many asked in one moment are one. */
+  onInventoryChange(): void
+  /** A host is gone: it has no plan any more. */
+  forget(host: string): void
+  /** Resolves when all that was asked is done. */
+  settled(): Promise<void>
+}
+
+export interface PublisherDependencies {
+  readonly store: Store
+  readonly inventory: InventoryView
+  readonly recorder: Recorder
+  readonly clock: () => Date
+  /** Called after the plans are stored, with the hosts whose plan is another. */
+  readonly announce: (revision: number, hosts: readonly string[]) => void
+  /** A defect or a store that does not answer, met while nobody waits for the result. */
+  readonly onFailure: (error: unknown) => void
+}
+
+interface Published {
+  readonly revision: number
+  readonly digest: string
+  readonly policy: Policy
+  readonly compiled: Compilation | null
+}
+
+export function createPublisher(dependencies: PublisherDependencies): Publisher {
+  const { store, inventory, recorder, clock, announce, onFailure } = dependencies
+  const serial = createSerial()
+  const planned = new Map<string, PlannedHost>()
+  let published: Published | null = null
+  let problem: string | null = null
+  let asked = false
+
+  const compile = (policy: Policy, revision: number, previous: Compilation | null): Compilation =>
+    compilePolicy({ policy, inventory: inventory.inventory(), revision: toRevision(revision), previous })
+
+  const parse = (candidate: Candidate): { policy: Policy; warnings: readonly Diagnostic[] } => {
+    const parsed = parsePolicy(candidate.text, candidate.file)
+    if (!parsed.ok) throw new PolicyInvalid(parsed.diagnostics)
+    return { policy: parsed.value, warnings: parsed.warnings }
+  }
+
+  const chosen = async (candidate: Candidate | null): Promise<Candidate> => {
+    if (candidate !== null) return candidate
+    const draft = await readDraft(store)
+    if (draft === null) throw new OperationError('policy.no-draft', 'there is no draft; store one first')
+    return { text: draft.body, file: draft.file }
+  }
+
+  const isChanged = (plan: HostPlan): boolean => planned.get(plan.host)?.digest !== plan.digest
+
+  /** Stores the plans that differ, at the next revision; then they count. */
+  const commit = async (
+    next: { readonly policy: Policy; readonly digest: string; readonly compiled: Compilation },
+    cause: 'publish' | 'inventory',
+    by: string,
+    text: Candidate | null,
+  ): Promise<number> => {
+    const revision = (published?.revision ?? 0) + 1
+    const changed: NewHostPlan[] = next.compiled.plans
+      .filter(isChanged)
+      .map((plan) => ({ host: plan.host, digest: plan.digest, body: planText(plan) }))
+    const row = { revision, cause, policy_digest: next.digest, published_at: clock(), published_by: by }
+    try {
+      await store.transaction(async (tx) => {
+        if (text !== null) await writePolicyText(tx, { digest: next.digest, file: text.file, body: text.text })
+        await addPublication(tx, row, changed)
+      })
+    } catch (error) {
+      const constraint = violatedConstraint(error)
+      if (constraint !== 'publication_only_grows' && constraint !== 'publication_pkey') throw error
+      throw new OperationError(
+        'policy.revision-conflict',
+        `revision ${revision} was made elsewhere meanwhile`,
+        {},
+        error,
+      )
+    }
+    published = { revision, digest: next.digest, policy: next.policy, compiled: next.compiled }
+    for (const plan of changed) planned.set(plan.host, { revision, digest: plan.digest })
+    announce(
+      revision,
+      changed.map((plan) => plan.host),
+    )
+    return revision
+  }
+
+  /** What of the inventory was left out is told when it changes, once. */
+  const tellProblems = async (compilation: Compilation): Promise<void> => {
+    const said = toProblems(compilation).map((each) => each.message)
+    const before = problem
+    problem = said.length === 0 ? null : said.join('; ')
+    if (problem === before) return
+    await recorder.event(null, 'inventory-problem', problem ?? 'the inventory has no problem any more')
+  }
+
+  const recompile = async (): Promise<void> => {
+    asked = false
+    if (published === null) return
+    const { policy, digest } = published
+    const compiled = compile(policy, published.revision + 1, published.compiled)
+    if (compiled.plans.some(isChanged)) await commit({ policy, digest, compiled }, 'inventory', 'center', null)
+    else published = { ...published, compiled }
+    await tellProblems(compiled)
+  }
+
+  return {
+    async start() {
+      const latest = await readPublished(store)
+      for (const row of await readLatestPlans(store)) planned.set(row.host, row)
+      if (latest === null) return
+      const { policy } = parse({ text: latest.body, file: latest.file })
+      published = { revision: latest.revision, digest: latest.policy_digest, policy, compiled: null }
+      // the inventory may have changed after the last compile was stored
+      await serial(recompile)
+    },
+    revision: () => published?.revision ?? 0,
+    planned: (host) => planned.get(host) ?? null,
+    inventoryProblem: () => problem,
+    policy: () => published?.policy ?? null,
+    async storeDraft(candidate, by) {
+      const { policy, warnings } = parse(candidate)
+      const resolved = compile(policy, (published?.revision ?? 0) + 1, null)
+      const digest = sha256Hex(candidate.text)
+      await store.transaction(async (tx) => {
+        await writePolicyText(tx, { digest, file: candidate.file, body: candidate.text })
+        await writeDraft(tx, { digest, by, now: clock() })
+      })
+      return [...warnings, ...toProblems(resolved)]
+    },
+    async plan(candidate) {
+      const text = await chosen(candidate)
+      const begun = performance.now()
+      const { policy, warnings } = parse(text)
+      const revision = (published?.revision ?? 0) + 1
+      const compiled = compile(policy, revision, null)
+      return {
+        revision,
+        policyDigest: sha256Hex(text.text),
+        hosts: compiled.plans.map((plan) => ({ ...toSummary(plan), changed: isChanged(plan) })),
+        warnings: [...warnings, ...toProblems(compiled)],
+        compileMs: performance.now() - begun,
+      }
+    },
+    async explain(which, packet) {
+      const revision = published?.revision ?? 0
+      const compiled =
+        which === 'published' ? published?.compiled : compile(parse(await chosen(null)).policy, revision + 1, null)
+      if (compiled === null || compiled === undefined) {
+        throw new OperationError(
+          'policy.nothing-published',
+          'no policy is in force yet: everything is dropped; publish one first',
+        )
+      }
+      return { policy: which, revision, ...explainPacket(compiled, packet) }
+    },
+    publish: (request, by) =>
+      serial(async () => {
+        const revision = published?.revision ?? 0
+        if (request.expectedRevision !== undefined && request.expectedRevision !== revision) {
+          const message = `revision ${revision} is published, not ${request.expectedRevision}; look at the difference and publish again`
+          throw new OperationError('policy.revision-conflict', message, { revision })
+        }
+        const draft = await chosen(null)
+        const digest = sha256Hex(draft.text)
+        if (request.expectedDraft !== undefined && request.expectedDraft !== digest) {
+          throw new OperationError('policy.draft-conflict', 'the draft is another now; look at it and publish again')
+        }
+        const { policy, warnings } = parse(draft)
+        const compiled = compile(policy, revision + 1, published?.compiled ?? null)
+        const hosts = compiled.plans.map((plan) => ({ host: plan.host, digest: plan.digest, changed: isChanged(plan) }))
+        const changed = digest !== published?.digest || hosts.some((host) => host.changed)
+        const made = changed ? await commit({ policy, digest, compiled }, 'publish', by, draft) : revision
+        await tellProblems(compiled)
+        return {
+          revision: made,
+          policyDigest: digest,
+          changed,
+          hosts,
+          warnings: [...warnings, ...toProblems(compiled)],
+        }
+      }),
+    onInventoryChange() {
+      if (asked) return
+      asked = true
+      serial(recompile).catch(onFailure)
+    },
+    forget: (host) => planned.delete(host),
+    settled: () => serial(async () => undefined),
+  }
+}
+
+function toRevision(value: number): Revision {
+  const revision = parseRevision(value)
+  if (revision === null) throw new Error(`not a revision: ${value}`)
+  return revision
+}
+
+function toSummary(plan: HostPlan): Omit<ApiPlanResult['hosts'][number], 'changed'> {
+  const { endpoints, addresses, networks, services, verdicts, rules } = plan.sections
+  return {
+    host: plan.host,
+    digest: plan.digest,
+    endpoints: endpoints.length,
+    addresses: addresses.length,
+    networks: networks.length,
+    services: services.length,
+    verdicts: verdicts.length,
+    rules: rules.length,
+  }
+}
