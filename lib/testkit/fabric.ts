@@ -1,6 +1,7 @@
 import { addBridge, ipBatch } from './namespace-endpoint.ts'
 import { execOk } from '@hyperward/os'
 
+import { defaultCacheDir } from './cache-dir.ts'
 import type { Lab } from './lab.ts'
 import { createPseudoHost, type PseudoHost } from './pseudo-host.ts'
 
@@ -21,7 +22,7 @@ export interface FabricHost extends PseudoHost {
 export interface FabricOptions {
   /** Host names, at most 200. */
   readonly hosts: readonly string[]
-  readonly cacheDir: string
+  readonly cacheDir?: string
 }
 
 const managementNetwork = '10.99.0'
@@ -58,7 +59,7 @@ export async function createFabric(lab: Lab, options: FabricOptions): Promise<Fa
         name,
         uuid: `aaaaaaaa-0000-4000-8000-${String(index + 1).padStart(12, '0')}`,
         netns: `${lab.prefix}-${name}`,
-        cacheDir: options.cacheDir,
+        cacheDir: options.cacheDir ?? defaultCacheDir,
       })
       return { ...host, managementAddress: address }
     }),

@@ -19,6 +19,8 @@ import { gzipSync } from 'node:zlib'
 
 import { execOk, sha256Hex } from '@hyperward/os'
 
+import { defaultCacheDir } from './cache-dir.ts'
+
 export interface GuestImage {
   readonly kernel: string
   readonly initrd: string
@@ -27,7 +29,7 @@ export interface GuestImage {
 }
 
 export interface GuestImageOptions {
-  readonly cacheDir: string
+  readonly cacheDir?: string
   /** The Node binary to put in; default the one that runs this. */
   readonly nodeBinary?: string
 }
@@ -47,10 +49,12 @@ const modules = [
   'drivers/char/hw_random/virtio-rng',
 ]
 
-export async function buildGuestImage(options: GuestImageOptions): Promise<GuestImage> {
+export async function buildGuestImage(options: GuestImageOptions = {}): Promise<GuestImage> {
+  const cacheDir = options.cacheDir ?? defaultCacheDir
+  mkdirSync(cacheDir, { recursive: true })
   const nodeBinary = options.nodeBinary ?? process.execPath
   const sources = join(import.meta.dirname, 'guest')
-  const kernelPackage = await fetchKernelPackage(options.cacheDir)
+  const kernelPackage = await fetchKernelPackage(cacheDir)
   const key = sha256Hex(
     JSON.stringify([
       basename(kernelPackage),
@@ -64,7 +68,7 @@ export async function buildGuestImage(options: GuestImageOptions): Promise<Guest
         .map((file) => readFileSync(join(sources, file), 'utf8')),
     ]),
   ).slice(0, 16)
-  const directory = join(options.cacheDir, `guest-${key}`)
+  const directory = join(cacheDir, `guest-${key}`)
   const image = {
     kernel: join(directory, 'vmlinuz'),
     initrd: join(directory, 'initrd.gz'),
@@ -72,7 +76,7 @@ export async function buildGuestImage(options: GuestImageOptions): Promise<Guest
   }
   if (existsSync(directory)) return image
 
-  const work = mkdtempSync(join(options.cacheDir, 'build-'))
+  const work = mkdtempSync(join(cacheDir, 'build-'))
   try {
     const unpacked = join(work, 'kernel')
     await execOk('dpkg-deb', ['-x', kernelPackage, unpacked])

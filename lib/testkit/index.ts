@@ -1,3 +1,4 @@
+export * from './cache-dir.ts'
 export * from './fabric.ts'
 export * from './guest.ts'
 export * from './guest-agent.ts'

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 
 import { exec, type ExecOptions, type ExecResult, type RunningProcess, type StartOptions } from '@hyperward/os'
 
+import { defaultCacheDir } from './cache-dir.ts'
 import { createCgroups, readCgroupHierarchies, toTrackingDirectory, type CgroupHierarchy } from './cgroups.ts'
 import type { Lab } from './lab.ts'
 import { execIn, startIn, type Place } from './place.ts'
@@ -19,8 +20,8 @@ export interface PseudoHostOptions {
   readonly uuid: string
   /** The namespace the host lives in, already made (`lab.addNetns`). */
   readonly netns: string
-  /** Where libvirt's probed capabilities are kept between runs (a cold start takes seconds). */
-  readonly cacheDir: string
+  /** Where libvirt's probed capabilities are kept between runs (a cold start takes seconds); default {@link defaultCacheDir}. */
+  readonly cacheDir?: string
 }
 
 export interface PseudoHost {
@@ -46,8 +47,9 @@ export async function createPseudoHost(lab: Lab, options: PseudoHostOptions): Pr
   const { name, netns } = options
   if (!existsSync('/etc/libvirt/libvirtd.conf')) throw new Error('the lab needs libvirt (libvirt-daemon-system)')
   const dir = join(lab.dir, name)
+  const cacheDir = options.cacheDir ?? defaultCacheDir
   const cgroup = `${lab.prefix}-${name}`
-  writeHostFiles(dir, options)
+  writeHostFiles(dir, options.uuid, cacheDir)
   const hierarchies = await readCgroupHierarchies()
   lab.record({ kind: 'cgroup', name: cgroup })
   await createCgroups(hierarchies, cgroup)
@@ -110,11 +112,11 @@ export async function createPseudoHost(lab: Lab, options: PseudoHostOptions): Pr
     },
   }
   await startLibvirtd()
-  saveCapabilityCache(dir, options.cacheDir)
+  saveCapabilityCache(dir, cacheDir)
   return host
 }
 
-function writeHostFiles(dir: string, options: PseudoHostOptions): void {
+function writeHostFiles(dir: string, uuid: string, cacheDir: string): void {
   for (const part of [
     'run/libvirt',
     'run/hyperward',
@@ -134,7 +136,7 @@ function writeHostFiles(dir: string, options: PseudoHostOptions): void {
   writeFileSync(
     join(dir, 'etc/libvirtd.conf'),
     [
-      `host_uuid = "${options.uuid}"`,
+      `host_uuid = "${uuid}"`,
       'auth_unix_ro = "none"',
       'auth_unix_rw = "none"',
       'unix_sock_rw_perms = "0700"',
@@ -155,7 +157,7 @@ function writeHostFiles(dir: string, options: PseudoHostOptions): void {
       '',
     ].join('\n'),
   )
-  const cached = join(options.cacheDir, 'libvirt-capabilities')
+  const cached = join(cacheDir, 'libvirt-capabilities')
   if (existsSync(cached)) cpSync(cached, join(dir, 'cache/libvirt'), { recursive: true, preserveTimestamps: true })
 }
 
