@@ -18,7 +18,9 @@ export type Locale = 'en' | 'zh-CN'
 export const locales: readonly Locale[] = ['en', 'zh-CN']
 
 type ParamName<P extends string> = P extends `@${infer N}` ? N : P
-type ParamNames<T extends string> = T extends `${string}{${infer P}}${infer Rest}` ? ParamName<P> | ParamNames<Rest> : never
+type ParamNames<T extends string> = T extends `${string}{${infer P}}${infer Rest}`
+  ? ParamName<P> | ParamNames<Rest>
+  : never
 
 /** The parameters a key's English sentence takes. */
 export type MessageParams<K extends MessageKey> = Readonly<Record<ParamNames<(typeof en)[K]>, string | number>>

@@ -6,10 +6,16 @@ export function renderMessage<K extends MessageKey>(locale: Locale, key: K, para
 }
 
 /** For parameters whose key is known only at run time, such as those of a stored diagnostic. */
-export function renderTemplate(locale: Locale, template: string, params: Readonly<Record<string, string | number>>): string {
+export function renderTemplate(
+  locale: Locale,
+  template: string,
+  params: Readonly<Record<string, string | number>>,
+): string {
   const pieces = template.split(/(\[[^\]]*\])/)
   return pieces
-    .map((piece) => (/^\[[^\]]*\{/.test(piece) ? renderOptional(locale, piece.slice(1, -1), params) : fill(locale, piece, params)))
+    .map((piece) =>
+      /^\[[^\]]*\{/.test(piece) ? renderOptional(locale, piece.slice(1, -1), params) : fill(locale, piece, params),
+    )
     .join('')
 }
 

@@ -50,7 +50,12 @@ export const hostPlanSectionsSchema = z.strictObject({
   addresses: z.array(z.strictObject({ address, identity })),
   networks: z.array(z.strictObject({ prefix: canonicalText(parsePrefix, 'a prefix'), identity })),
   services: z.array(
-    z.strictObject({ protocol: uint(255), from: uint(65_535), to: uint(65_535), class: z.number().int().min(1).max(65_535) }),
+    z.strictObject({
+      protocol: uint(255),
+      from: uint(65_535),
+      to: uint(65_535),
+      class: z.number().int().min(1).max(65_535),
+    }),
   ),
   verdicts: z.array(
     z.strictObject({

@@ -2,9 +2,11 @@ import type { DiagnosticCode } from '@hyperward/model'
 
 /** One sentence (or two) per diagnostic: what is wrong, with what, and what to write instead. `[…]` is left out when a parameter in it is empty; `{@x}` is a term. */
 export const diagnosticsEn = {
-  'address.host-bits': '"{text}" has bits set beyond its prefix length. Write "{remedy}", or the single address without a length.',
+  'address.host-bits':
+    '"{text}" has bits set beyond its prefix length. Write "{remedy}", or the single address without a length.',
   'address.malformed': '"{text}" is not {@expected}. Write it like {example}.',
-  'document.alias': 'YAML aliases (*name) are not accepted. Give the value a name as a group or a service and use that name.',
+  'document.alias':
+    'YAML aliases (*name) are not accepted. Give the value a name as a group or a service and use that name.',
   'document.empty': 'The document is empty. It must begin with apiVersion: {version}.',
   'document.not-yaml': 'This is not well-formed YAML: {reason}',
   'document.several': 'The file holds more than one YAML document. Keep one document in a file.',
@@ -20,7 +22,8 @@ export const diagnosticsEn = {
   'group.cycle': 'The group "{group}" contains itself: {cycle}. Take one of these out of the other.',
   'group.duplicate': 'The group "{group}" is listed twice. Keep one.',
   'group.empty-selector': 'The group "{group}" selects nothing. Give it labels, networks or groups.',
-  'group.foreign': 'Tenant "{tenant}" cannot name "{group}": a tenant sees its own groups and those of the provider (provider/NAME).',
+  'group.foreign':
+    'Tenant "{tenant}" cannot name "{group}": a tenant sees its own groups and those of the provider (provider/NAME).',
   'group.mixed-selector':
     'The group "{group}" has both {first} and {second}. Keep one; to join them, make two groups and name both under groups.',
   'group.unknown': 'There is no group "{group}".[ Did you mean "{nearest}"?]',
@@ -33,13 +36,15 @@ export const diagnosticsEn = {
   'inventory.duplicate-mac': 'The MAC {mac} belongs to endpoint {other} already. Give each endpoint its own.',
   'inventory.duplicate-vm': 'The VM {vm} is listed twice. Keep one.',
   'inventory.unknown-host': 'The host "{host}" is not under hosts.[ Did you mean "{nearest}"?]',
-  'label.unknown-key': 'No VM that this group can see has a label "{label}", so the group "{group}" is empty.[ Did you mean "{nearest}"?]',
+  'label.unknown-key':
+    'No VM that this group can see has a label "{label}", so the group "{group}" is empty.[ Did you mean "{nearest}"?]',
   'mac.malformed': '"{text}" is not the MAC address of a network card. Write it like 52:54:00:12:34:56.',
   'name.duplicate': 'The {@thing} "{name}" is there twice; the first is in line {line}. Give each its own name.',
   'name.malformed':
     '"{text}" cannot be the name of a {@thing}. Use letters and digits of any script, inside also ".", "_" and "-".',
   'name.reserved': '"{text}" has a meaning of its own and cannot be the name of a {@thing}. Choose another.',
-  'name.too-long': 'The name of this {@thing} has {length} characters; at most {limit} are allowed. It begins "{start}".',
+  'name.too-long':
+    'The name of this {@thing} has {length} characters; at most {limit} are allowed. It begins "{start}".',
   'port.duplicate': '{@what} {text} is listed twice. Keep one.',
   'port.inverted-range': 'The range {text} runs backwards. Write {remedy}.',
   'port.malformed': '"{text}" is not a {@what}. Write a number, a range such as {example}, or any.',
@@ -51,8 +56,10 @@ export const diagnosticsEn = {
   'rule.direction-unknown': '"{text}" is not a direction. Write ingress, egress or both.[ Did you mean "{nearest}"?]',
   'rule.empty-side': 'The list under {field} is empty, so the rule would match nothing. Name a group, or write any.',
   'service.empty': 'The service matches nothing. Give it tcp, udp, sctp, icmp, icmpv6 or protocol.',
-  'service.foreign': 'Tenant "{tenant}" cannot name "{service}": a tenant sees its own services and those of the provider (provider/NAME).',
-  'service.too-many': 'The services name {count} port ranges in all; the most that can be told apart is {limit}. Merge ranges.',
+  'service.foreign':
+    'Tenant "{tenant}" cannot name "{service}": a tenant sees its own services and those of the provider (provider/NAME).',
+  'service.too-many':
+    'The services name {count} port ranges in all; the most that can be told apart is {limit}. Merge ranges.',
   'service.unknown': 'There is no service "{service}".[ Did you mean "{nearest}"?]',
   'tenant.unknown': 'There is no tenant "{tenant}" in the policy.[ Did you mean "{nearest}"?]',
   'uuid.malformed': '"{text}" is not a UUID. Write it like 4dea22b3-1d52-d8f3-2516-782e98ab3fa0.',

@@ -21,7 +21,8 @@ export const diagnosticsZhCn = {
   'group.duplicate': '组“{group}”列出了两次。请只保留一个。',
   'group.empty-selector': '组“{group}”没有选择任何对象。请给出 labels、networks 或 groups。',
   'group.foreign': '租户“{tenant}”不能引用“{group}”：租户只能看到自己的组和平台方的组（provider/名称）。',
-  'group.mixed-selector': '组“{group}”同时有 {first} 和 {second}。请只保留一个；要合并时，请建两个组并在 groups 下同时列出。',
+  'group.mixed-selector':
+    '组“{group}”同时有 {first} 和 {second}。请只保留一个；要合并时，请建两个组并在 groups 下同时列出。',
   'group.unknown': '没有名为“{group}”的组。[是不是“{nearest}”？]',
   'host.malformed': '“{text}”不是主机名。请使用小写字母、数字、“.”和“-”，最多 63 个字符。',
   'icmp-type.unknown': '“{text}”不是 {protocol} 类型。请写 0 到 255 的数字，或 {example} 这样的名称。',

@@ -75,7 +75,11 @@ export function compile(resolved: ResolvedPolicy, { revision, sha256, previous }
 }
 
 /** The blocks of every identity that is local somewhere. A block is kept when no class in its rules' peer sides came, went or was renumbered. */
-function buildLocals(resolved: ResolvedPolicy, sha256: Sha256, last: Compilation | undefined): Map<IdentityClass, LocalBlocks> {
+function buildLocals(
+  resolved: ResolvedPolicy,
+  sha256: Sha256,
+  last: Compilation | undefined,
+): Map<IdentityClass, LocalBlocks> {
   const before = last?.records.locals
   const touchedSides = findTouchedSides(resolved, last?.resolved)
   const peersBySide = new Map<number, IdentityClass[]>()
@@ -109,7 +113,10 @@ function findTouchedSides(resolved: ResolvedPolicy, last: ResolvedPolicy | undef
   const touched = new Set<number>()
   const before = new Set(last.classes)
   const after = new Set(resolved.classes)
-  const moved = [...last.classes.filter((one) => !after.has(one)), ...resolved.classes.filter((one) => !before.has(one))]
+  const moved = [
+    ...last.classes.filter((one) => !after.has(one)),
+    ...resolved.classes.filter((one) => !before.has(one)),
+  ]
   for (const one of moved) for (const side of one.signature.sides) touched.add(side)
   return touched
 }
@@ -118,7 +125,8 @@ function digestShared(resolved: ResolvedPolicy, sha256: Sha256, last: Compilatio
   const before = last?.resolved
   const kept = last?.records.shared
   return {
-    addresses: kept && before?.addresses === resolved.addresses ? kept.addresses : digestSection(resolved.addresses, sha256),
+    addresses:
+      kept && before?.addresses === resolved.addresses ? kept.addresses : digestSection(resolved.addresses, sha256),
     networks: kept && before?.networks === resolved.networks ? kept.networks : digestSection(resolved.networks, sha256),
     services: kept?.services ?? digestSection(resolved.index.services.classes, sha256),
   }
@@ -166,10 +174,22 @@ function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
   return a.length === b.length && a.every((item, index) => item === b[index])
 }
 
-function toPlan(record: HostRecord, resolved: ResolvedPolicy, shared: SharedDigests, revision: Revision, sha256: Sha256): HostPlan {
+function toPlan(
+  record: HostRecord,
+  resolved: ResolvedPolicy,
+  shared: SharedDigests,
+  revision: Revision,
+  sha256: Sha256,
+): HostPlan {
   const { host, verdicts, verdictsDigest, endpointsDigest } = record
   const { rules, zones, rulesDigest, zonesDigest } = record.table.table
-  const digests = { ...shared, endpoints: endpointsDigest, zones: zonesDigest, verdicts: verdictsDigest, rules: rulesDigest }
+  const digests = {
+    ...shared,
+    endpoints: endpointsDigest,
+    zones: zonesDigest,
+    verdicts: verdictsDigest,
+    rules: rulesDigest,
+  }
   return {
     format: hostPlanFormat,
     host: host.name,

@@ -83,7 +83,11 @@ type VerdictKey = Pick<Verdict, 'direction' | 'local' | 'peer' | 'class'>
 function findVerdict(verdicts: readonly Verdict[], key: VerdictKey): Verdict | undefined {
   return searchSorted(
     verdicts,
-    (row) => compareText(row.direction, key.direction) || row.local - key.local || row.peer - key.peer || row.class - key.class,
+    (row) =>
+      compareText(row.direction, key.direction) ||
+      row.local - key.local ||
+      row.peer - key.peer ||
+      row.class - key.class,
   )
 }
 

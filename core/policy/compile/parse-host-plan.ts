@@ -1,5 +1,11 @@
 /** A plan's text → HostPlan, or why it is refused. An agent enforces only what this gave: nothing out of range, unsorted, or other than what the digest says. */
-import { hostPlanFormat, type HostPlan, type HostPlanSections, hostPlanSchema, type OperationErrorCode } from '@hyperward/model'
+import {
+  hostPlanFormat,
+  type HostPlan,
+  type HostPlanSections,
+  hostPlanSchema,
+  type OperationErrorCode,
+} from '@hyperward/model'
 
 import { compareText } from '../resolve/compare-text.ts'
 import { highestValue } from '../resolve/service-table.ts'
@@ -16,15 +22,24 @@ export function parseHostPlan(text: string, sha256: Sha256): ParsedPlan {
   try {
     json = JSON.parse(text)
   } catch {
-    return refuse('plan.malformed', `The plan is not whole JSON (${text.length} characters): it was cut off or altered on its way.`)
+    return refuse(
+      'plan.malformed',
+      `The plan is not whole JSON (${text.length} characters): it was cut off or altered on its way.`,
+    )
   }
   if (typeof json === 'object' && json !== null && 'format' in json && json.format !== hostPlanFormat) {
-    return refuse('plan.wrong-format', `The plan has format ${JSON.stringify(json.format)}; this release reads ${hostPlanFormat}.`)
+    return refuse(
+      'plan.wrong-format',
+      `The plan has format ${JSON.stringify(json.format)}; this release reads ${hostPlanFormat}.`,
+    )
   }
   const parsed = hostPlanSchema.safeParse(json)
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
-    return refuse('plan.malformed', `The plan's ${issue?.path.join('.') ?? 'text'}: ${issue?.message ?? 'is malformed'}.`)
+    return refuse(
+      'plan.malformed',
+      `The plan's ${issue?.path.join('.') ?? 'text'}: ${issue?.message ?? 'is malformed'}.`,
+    )
   }
   const plan: HostPlan = parsed.data
   const problem = findProblem(plan.sections)
@@ -43,7 +58,15 @@ function findProblem(sections: HostPlanSections): string | null {
 }
 
 /** Strictly ascending, so that nothing is there twice. */
-function findUnsorted({ endpoints, zones, addresses, networks, services, verdicts, rules }: HostPlanSections): string | null {
+function findUnsorted({
+  endpoints,
+  zones,
+  addresses,
+  networks,
+  services,
+  verdicts,
+  rules,
+}: HostPlanSections): string | null {
   const checks: readonly (readonly [string, boolean])[] = [
     ['endpoints', isAscending(endpoints, (a, b) => compareText(a.id, b.id))],
     ['zones', isAscending(zones, (a, b) => compareText(a.tenant, b.tenant))],
@@ -69,7 +92,15 @@ function isAscending<T>(items: readonly T[], compare: (a: T, b: T) => number): b
   return true
 }
 
-function findOutOfRange({ endpoints, zones, addresses, networks, services, verdicts, rules }: HostPlanSections): string | null {
+function findOutOfRange({
+  endpoints,
+  zones,
+  addresses,
+  networks,
+  services,
+  verdicts,
+  rules,
+}: HostPlanSections): string | null {
   const first = rules[0]
   if (first?.tier !== 'builtin' || first.action !== 'drop') return 'first rule is not the default drop'
   if (rules.slice(1).some((rule) => rule.tier === 'builtin')) return 'default drop is there twice'
@@ -84,14 +115,18 @@ function findOutOfRange({ endpoints, zones, addresses, networks, services, verdi
   for (const { identity } of addresses) identities.add(identity)
   for (const { identity } of networks) identities.add(identity)
   const zoned = new Set(zones.map((zone) => zone.tenant))
-  const unzoned = endpoints.find((endpoint) => !zoned.has(endpoint.tenant) || !endpoint.id.startsWith(`${endpoint.vm}/`))
+  const unzoned = endpoints.find(
+    (endpoint) => !zoned.has(endpoint.tenant) || !endpoint.id.startsWith(`${endpoint.vm}/`),
+  )
   if (unzoned !== undefined) return `endpoint ${unzoned.id} has no zone, or another VM's id`
   if (new Set(zones.map((zone) => zone.zone)).size !== zones.length) return 'zones are shared by two tenants'
   for (const verdict of verdicts) {
     const rule = rules[verdict.rule]
     if (rule === undefined) return `verdict names rule ${verdict.rule}, but there are ${rules.length} rules`
-    if (rule.action !== verdict.action) return `verdict says ${verdict.action} where its rule ${rule.ref} says ${rule.action}`
-    if (verdict.local < 2 || !identities.has(verdict.local)) return `verdict is of the unknown local identity ${verdict.local}`
+    if (rule.action !== verdict.action)
+      return `verdict says ${verdict.action} where its rule ${rule.ref} says ${rule.action}`
+    if (verdict.local < 2 || !identities.has(verdict.local))
+      return `verdict is of the unknown local identity ${verdict.local}`
     if (!identities.has(verdict.peer)) return `verdict is of the unknown peer identity ${verdict.peer}`
     if (!classes.has(verdict.class)) return `verdict is of the unknown service class ${verdict.class}`
   }

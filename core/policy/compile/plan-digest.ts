@@ -38,7 +38,10 @@ export function digestText(text: string, sha256: Sha256): Digest {
   return digest
 }
 
-export function digestSection(section: HostPlanSections[Exclude<keyof HostPlanSections, 'verdicts'>], sha256: Sha256): Digest {
+export function digestSection(
+  section: HostPlanSections[Exclude<keyof HostPlanSections, 'verdicts'>],
+  sha256: Sha256,
+): Digest {
   return digestText(JSON.stringify(section), sha256)
 }
 
@@ -73,12 +76,16 @@ export function digestSections(sections: HostPlanSections, sha256: Sha256): Sect
 
 function blockDigests({ verdicts, rules }: HostPlanSections, sha256: Sha256): readonly Digest[] {
   const digests: Digest[] = []
-  for (let start = 0; start < verdicts.length; ) {
+  for (let start = 0; start < verdicts.length;) {
     const first = verdicts[start]
     if (first === undefined) break
     let end = start
     const rows: BlockRow[] = []
-    for (let row = verdicts[end]; row?.direction === first.direction && row.local === first.local; row = verdicts[end]) {
+    for (
+      let row = verdicts[end];
+      row?.direction === first.direction && row.local === first.local;
+      row = verdicts[end]
+    ) {
       const ref = rules[row.rule]?.ref
       if (ref === undefined) throw new Error('a verdict names a rule that is not in the plan')
       rows.push({ peer: row.peer, class: row.class, action: row.action, ref })

@@ -4,5 +4,11 @@ import type { HostPlan } from '@hyperward/model'
 export function planText(plan: HostPlan): string {
   const { format, host, revision, digest } = plan
   const { endpoints, zones, addresses, networks, services, verdicts, rules } = plan.sections
-  return JSON.stringify({ format, host, revision, digest, sections: { endpoints, zones, addresses, networks, services, verdicts, rules } })
+  return JSON.stringify({
+    format,
+    host,
+    revision,
+    digest,
+    sections: { endpoints, zones, addresses, networks, services, verdicts, rules },
+  })
 }

@@ -45,7 +45,8 @@ export function buildRuleTable(
   sha256: Sha256,
 ): RuleTable {
   const here = new Set(tenants)
-  const wanted = tenants.length === 0 ? [] : index.rules.filter(({ rule }) => rule.tenant === null || here.has(rule.tenant))
+  const wanted =
+    tenants.length === 0 ? [] : index.rules.filter(({ rule }) => rule.tenant === null || here.has(rule.tenant))
   const sorted = [...wanted].sort((a, b) => compareText(a.rule.ref, b.rule.ref))
   const rules = sorted.map(({ rule }): PlannedRule => {
     const { ref, tier, tenant, policy, name, action, log } = rule

@@ -20,6 +20,11 @@ export function buildVerdictBlock(
 ): VerdictBlock {
   const rows = verdictRows(rules, peersBySide)
   const { direction } = rules
-  const told = rows.map((row) => ({ peer: row.peer, class: row.class, action: row.rule.rule.action, ref: row.rule.rule.ref }))
+  const told = rows.map((row) => ({
+    peer: row.peer,
+    class: row.class,
+    action: row.rule.rule.action,
+    ref: row.rule.rule.ref,
+  }))
   return { direction, local: local.identity, rows, digest: digestBlock(direction, local.identity, told, sha256) }
 }

@@ -49,7 +49,10 @@ export function selectLocalRules(index: PolicyIndex, local: IdentityClass, direc
 }
 
 /** Sorted by peer, then class. */
-export function verdictRows(local: LocalRules, peersBySide: ReadonlyMap<number, readonly IdentityClass[]>): readonly VerdictRow[] {
+export function verdictRows(
+  local: LocalRules,
+  peersBySide: ReadonlyMap<number, readonly IdentityClass[]>,
+): readonly VerdictRow[] {
   const { direction, rules, peerSides } = local
   if (rules.length === 0) return []
   const others = firstMatches(rules.filter((rule) => peerSideOf(rule, direction) === anySide))
@@ -60,7 +63,8 @@ export function verdictRows(local: LocalRules, peersBySide: ReadonlyMap<number, 
   for (const peer of [...peers].sort((a, b) => a.identity - b.identity)) {
     const inSides = [...peerSides].filter((side) => peer.signature.sides.has(side))
     const key = inSides.join()
-    const matches = known.get(key) ?? firstMatches(rules.filter((rule) => matchesPeer(peerSideOf(rule, direction), peer)))
+    const matches =
+      known.get(key) ?? firstMatches(rules.filter((rule) => matchesPeer(peerSideOf(rule, direction), peer)))
     known.set(key, matches)
     for (const row of listRows(peer.identity, matches, others)) rows.push(row)
   }

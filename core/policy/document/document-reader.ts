@@ -41,7 +41,11 @@ export interface DocumentReader {
   readonly required: (fields: Fields, record: Field, name: string, example: string) => NamedField | null
 }
 
-export function createDocumentReader(root: Node, placeAt: (offset: number) => SourcePlace, report: Report): DocumentReader {
+export function createDocumentReader(
+  root: Node,
+  placeAt: (offset: number) => SourcePlace,
+  report: Report,
+): DocumentReader {
   const toField = (node: Node, path: string): Field => ({ node, path, place: placeAt(node.range?.[0] ?? 0) })
 
   const wrongType = (field: Field, expected: TermKey): null => {
@@ -77,7 +81,8 @@ export function createDocumentReader(root: Node, placeAt: (offset: number) => So
 
   const checkKnown = (fields: Fields, known: readonly string[]): Fields => {
     for (const [key, { path, keyPlace }] of fields) {
-      if (!known.includes(key)) report.add('field.unknown', path, keyPlace, { field: key, nearest: nearest(key, known) })
+      if (!known.includes(key))
+        report.add('field.unknown', path, keyPlace, { field: key, nearest: nearest(key, known) })
     }
     return new Map([...fields].filter(([key]) => known.includes(key)))
   }
@@ -121,9 +126,20 @@ export function createDocumentReader(root: Node, placeAt: (offset: number) => So
 }
 
 /** A user's own name, or null after saying what is wrong with it. */
-export function readName(report: Report, text: string, thing: TermKey, path: string, place: SourcePlace): string | null {
+export function readName(
+  report: Report,
+  text: string,
+  thing: TermKey,
+  path: string,
+  place: SourcePlace,
+): string | null {
   if (text.length > nameMaxLength) {
-    report.add('name.too-long', path, place, { thing, length: text.length, limit: nameMaxLength, start: [...text].slice(0, 12).join('') })
+    report.add('name.too-long', path, place, {
+      thing,
+      length: text.length,
+      limit: nameMaxLength,
+      start: Array.from(text).slice(0, 12).join(''),
+    })
     return null
   }
   if (isReserved(text)) {

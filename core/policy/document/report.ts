@@ -27,7 +27,9 @@ export function createReport(): Report {
       if (diagnostics.length > diagnosticLimit) return
       const full = diagnostics.length === diagnosticLimit
       const used = full ? 'document.too-many-problems' : code
-      diagnostics.push(toDiagnostic(used, path, place, full ? { limit: diagnosticLimit } : params, full ? 'error' : severity))
+      diagnostics.push(
+        toDiagnostic(used, path, place, full ? { limit: diagnosticLimit } : params, full ? 'error' : severity),
+      )
     },
   }
 }

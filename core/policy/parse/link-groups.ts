@@ -37,7 +37,11 @@ function linkSelector(
     case 'networks':
       return selector
     case 'labels':
-      return { kind: 'labels', labels: selector.labels, tenants: linkTenants(reader, selector.tenants, tenant, tenants) }
+      return {
+        kind: 'labels',
+        labels: selector.labels,
+        tenants: linkTenants(reader, selector.tenants, tenant, tenants),
+      }
     case 'groups': {
       const groups = selector.groups.map(({ text, field }) => resolveGroupRef(reader, field, text, tenant, names))
       return { kind: 'groups', groups: [...new Set(groups.filter((name) => name !== null))].sort() }
@@ -59,7 +63,11 @@ function linkTenants(
   for (const { text, field } of written) {
     const tenant = known.get(text)
     if (tenant !== undefined) found.push(tenant)
-    else reader.report.add('tenant.unknown', field.path, field.place, { tenant: text, nearest: nearest(text, known.keys()) })
+    else
+      reader.report.add('tenant.unknown', field.path, field.place, {
+        tenant: text,
+        nearest: nearest(text, known.keys()),
+      })
   }
   return found.sort()
 }
@@ -83,7 +91,10 @@ function reportCycles(reader: DocumentReader, written: readonly WrittenGroup[], 
       if (onPath.has(member)) {
         const cycle = [...path.slice(path.findIndex((step) => step.name === member)).map((step) => step.name), member]
         const shown = cycle.length > 8 ? [...cycle.slice(0, 7), '…', member] : cycle
-        reader.report.add('group.cycle', field.path, field.keyPlace, { group: field.key, cycle: shown.map(toWritten).join(' → ') })
+        reader.report.add('group.cycle', field.path, field.keyPlace, {
+          group: field.key,
+          cycle: shown.map(toWritten).join(' → '),
+        })
       } else if (!finished.has(member)) {
         path.push({ name: member, next: 0 })
         onPath.add(member)

@@ -9,7 +9,7 @@ export type Lookup =
   | { readonly kind: 'unknown'; readonly nearest: string }
 
 /** A set or a map by qualified name. */
-export type KnownNames = Pick<ReadonlySet<GroupName>, "has" | "keys">
+export type KnownNames = Pick<ReadonlySet<GroupName>, 'has' | 'keys'>
 
 /** `known` holds qualified names; services are qualified the same way as groups. */
 export function lookupName(text: string, own: TenantName | null, known: KnownNames): Lookup {

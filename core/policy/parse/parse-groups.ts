@@ -12,7 +12,11 @@ export interface WrittenName {
 }
 
 export type WrittenSelector =
-  | { readonly kind: 'labels'; readonly labels: Readonly<Record<string, readonly string[]>>; readonly tenants: readonly WrittenName[] | null }
+  | {
+      readonly kind: 'labels'
+      readonly labels: Readonly<Record<string, readonly string[]>>
+      readonly tenants: readonly WrittenName[] | null
+    }
   | { readonly kind: 'networks'; readonly networks: readonly Prefix[] }
   | { readonly kind: 'groups'; readonly groups: readonly WrittenName[] }
 
@@ -129,7 +133,8 @@ function parseNames(reader: DocumentReader, field: Field, group: string): readon
   for (const item of items) {
     const text = reader.text(item)
     if (text === null) continue
-    if (names.some((name) => name.text === text)) reader.report.add('group.duplicate', item.path, item.place, { group: text })
+    if (names.some((name) => name.text === text))
+      reader.report.add('group.duplicate', item.path, item.place, { group: text })
     else names.push({ text, field: item })
   }
   return names

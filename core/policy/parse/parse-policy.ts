@@ -3,7 +3,13 @@ import type { GroupName, Parsed, Policy, Rule, Service, TenantName } from '@hype
 import { parseTenantName, toGroupName } from '@hyperward/model'
 
 import { composeDocument } from '../document/compose-document.ts'
-import { createDocumentReader, type DocumentReader, type Field, type NamedField, readName } from '../document/document-reader.ts'
+import {
+  createDocumentReader,
+  type DocumentReader,
+  type Field,
+  type NamedField,
+  readName,
+} from '../document/document-reader.ts'
 import { createReport, sortDiagnostics } from '../document/report.ts'
 import { linkGroups } from './link-groups.ts'
 import { parseGroups, type WrittenGroup } from './parse-groups.ts'
@@ -28,7 +34,9 @@ export function parsePolicy(text: string, file: string): Parsed<Policy> {
   const reader = createDocumentReader(composed.root, composed.placeAt, report)
   const policy = readPolicy(reader)
   const diagnostics = sortDiagnostics(report.diagnostics)
-  return policy === null || !report.usable() ? { ok: false, diagnostics } : { ok: true, value: policy, warnings: diagnostics }
+  return policy === null || !report.usable()
+    ? { ok: false, diagnostics }
+    : { ok: true, value: policy, warnings: diagnostics }
 }
 
 function readPolicy(reader: DocumentReader): Policy | null {
@@ -84,8 +92,10 @@ function checkServiceRanges(reader: DocumentReader, rules: readonly Rule[]): voi
   const distinct = new Set<string>()
   for (const { service } of rules) {
     if (service.kind === 'any') continue
-    for (const { protocol, ranges } of service.entries) for (const { from, to } of ranges) distinct.add(`${protocol}:${from}-${to}`)
+    for (const { protocol, ranges } of service.entries)
+      for (const { from, to } of ranges) distinct.add(`${protocol}:${from}-${to}`)
   }
   const { root, report } = reader
-  if (distinct.size > serviceRangeLimit) report.add('service.too-many', '', root.place, { count: distinct.size, limit: serviceRangeLimit })
+  if (distinct.size > serviceRangeLimit)
+    report.add('service.too-many', '', root.place, { count: distinct.size, limit: serviceRangeLimit })
 }

@@ -1,5 +1,15 @@
 /** Lists of policies with their rules → Rule. A rule with anything wrong in it is reported and left out; the document is then refused as a whole. */
-import type { Action, Direction, GroupName, Rule, RuleSide, RuleTier, Service, ServiceEntry, TenantName } from '@hyperward/model'
+import type {
+  Action,
+  Direction,
+  GroupName,
+  Rule,
+  RuleSide,
+  RuleTier,
+  Service,
+  ServiceEntry,
+  TenantName,
+} from '@hyperward/model'
 import { toRuleRef } from '@hyperward/model'
 
 import type { DocumentReader, Field, Fields, NamedField } from '../document/document-reader.ts'
@@ -63,7 +73,13 @@ function parseRule(scope: RuleScope, field: Field, policy: string, seen: Map<str
 }
 
 /** Names a policy or a rule; a second one of the same name is reported with the line of the first. */
-function readUniqueName(scope: RuleScope, fields: Fields, record: Field, thing: 'policy' | 'rule', seen: Map<string, number>): string | null {
+function readUniqueName(
+  scope: RuleScope,
+  fields: Fields,
+  record: Field,
+  thing: 'policy' | 'rule',
+  seen: Map<string, number>,
+): string | null {
   const { reader } = scope
   const key = thing === 'policy' ? 'policy' : 'name'
   const field = reader.required(fields, record, key, `${key}: NAME`)
@@ -95,7 +111,12 @@ function parseSide(scope: RuleScope, field: NamedField | null): RuleSide | null 
   return complete ? { kind: 'groups', groups: [...names].sort() } : null
 }
 
-function parseGroupRef(reader: DocumentReader, field: Field, tenant: TenantName | null, groups: ReadonlySet<GroupName>): GroupName | null {
+function parseGroupRef(
+  reader: DocumentReader,
+  field: Field,
+  tenant: TenantName | null,
+  groups: ReadonlySet<GroupName>,
+): GroupName | null {
   const text = reader.text(field)
   if (text === null) return null
   if (text === 'any') {
@@ -180,6 +201,9 @@ function parseAction(reader: DocumentReader, field: NamedField | null): Action |
   const text = field === null ? null : reader.text(field)
   if (field === null || text === null) return null
   if (text === 'allow' || text === 'drop' || text === 'reject') return text
-  reader.report.add('rule.action-unknown', field.path, field.place, { text, nearest: nearest(text, ['allow', 'drop', 'reject']) })
+  reader.report.add('rule.action-unknown', field.path, field.place, {
+    text,
+    nearest: nearest(text, ['allow', 'drop', 'reject']),
+  })
   return null
 }

@@ -33,7 +33,8 @@ export function parseService(reader: DocumentReader, field: Field): Service | nu
 /** One entry a protocol, ascending; ranges united. */
 export function mergeEntries(entries: readonly ServiceEntry[]): readonly ServiceEntry[] {
   const byProtocol = new Map<number, PortRange[]>()
-  for (const entry of entries) byProtocol.set(entry.protocol, [...(byProtocol.get(entry.protocol) ?? []), ...entry.ranges])
+  for (const entry of entries)
+    byProtocol.set(entry.protocol, [...(byProtocol.get(entry.protocol) ?? []), ...entry.ranges])
   return [...byProtocol]
     .sort(([a], [b]) => a - b)
     .map(([protocol, ranges]) => ({ protocol, ranges: mergeRanges(ranges) }))
@@ -146,7 +147,11 @@ function parseRange(
   return { from, to }
 }
 
-function checkOverlaps(reader: DocumentReader, written: readonly WrittenRange[], what: 'port' | 'icmp-type'): readonly PortRange[] {
+function checkOverlaps(
+  reader: DocumentReader,
+  written: readonly WrittenRange[],
+  what: 'port' | 'icmp-type',
+): readonly PortRange[] {
   const sorted = [...written].sort((a, b) => a.range.from - b.range.from || a.range.to - b.range.to)
   let widest: WrittenRange | null = null
   for (const next of sorted) {

@@ -3,7 +3,11 @@ import type { DocumentReader, Fields } from '../document/document-reader.ts'
 export const documentVersion = 'hyperward/v1'
 
 /** Checks `apiVersion` and `kind`; gives the document's own fields. Null when it is another kind of document: its fields would only make noise. */
-export function readEnvelope(reader: DocumentReader, kind: 'Policy' | 'Inventory', known: readonly string[]): Fields | null {
+export function readEnvelope(
+  reader: DocumentReader,
+  kind: 'Policy' | 'Inventory',
+  known: readonly string[],
+): Fields | null {
   const { root, report } = reader
   const all = reader.dictionary(root)
   if (all === null) return null
@@ -12,7 +16,10 @@ export function readEnvelope(reader: DocumentReader, kind: 'Policy' | 'Inventory
   const version = versionField === null ? null : reader.text(versionField)
   const written = kindField === null ? null : reader.text(kindField)
   if (versionField !== null && version !== null && version !== documentVersion) {
-    report.add('document.wrong-version', versionField.path, versionField.place, { text: version, expected: documentVersion })
+    report.add('document.wrong-version', versionField.path, versionField.place, {
+      text: version,
+      expected: documentVersion,
+    })
   }
   if (kindField !== null && written !== null && written !== kind) {
     report.add('document.wrong-kind', kindField.path, kindField.place, { text: written, expected: kind })

@@ -1,5 +1,12 @@
 /** Which network groups an address is in: longest prefix → every network group that holds the prefix. */
-import { type Address, type AddressValue, parseAddressValue, type Prefix, type PrefixValue, toPrefixValue } from '@hyperward/model'
+import {
+  type Address,
+  type AddressValue,
+  parseAddressValue,
+  type Prefix,
+  type PrefixValue,
+  toPrefixValue,
+} from '@hyperward/model'
 
 import { compareText } from './compare-text.ts'
 
@@ -19,7 +26,9 @@ export interface NetworkPrefix {
 const none: readonly number[] = []
 
 /** `networks[i]` are the prefixes of leaf number `leaves[i]`. */
-export function buildNetworkTable(groups: readonly { readonly leaf: number; readonly networks: readonly Prefix[] }[]): NetworkTable {
+export function buildNetworkTable(
+  groups: readonly { readonly leaf: number; readonly networks: readonly Prefix[] }[],
+): NetworkTable {
   const own = new Map<Prefix, Set<number>>()
   for (const { leaf, networks } of groups) {
     for (const prefix of networks) own.set(prefix, (own.get(prefix) ?? new Set()).add(leaf))

@@ -84,15 +84,13 @@ export function buildPolicyIndex(policy: Policy): PolicyIndex {
   }
 
   const services = buildServiceTable(policy.rules)
-  const rules = policy.rules.map(
-    (rule, ordinal): IndexedRule => ({
-      rule,
-      ordinal,
-      source: sideNumber(rule.source),
-      destination: sideNumber(rule.destination),
-      classes: services.classesOf(rule.service),
-    }),
-  )
+  const rules = policy.rules.map((rule, ordinal): IndexedRule => ({
+    rule,
+    ordinal,
+    source: sideNumber(rule.source),
+    destination: sideNumber(rule.destination),
+    classes: services.classesOf(rule.service),
+  }))
   const sideList = [...sides.values()]
   const sidesOfLeaf: number[][] = leaves.map(() => [])
   for (const side of sideList) for (const leaf of side.leaves) sidesOfLeaf[leaf]?.push(side.number)

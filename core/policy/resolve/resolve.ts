@@ -47,7 +47,7 @@ export function resolve(policy: Policy, inventory: Inventory, previous?: Resolve
     prefix,
     signature: prefix.leaves.length === 0 ? null : toSignature(null, prefix.leaves),
   }))
-  const bySignature = numberClasses(claims, networkClasses, toSignature(null, []), reusable?.records.bySignature)
+  const bySignature = numberClasses(claims, taken, networkClasses, toSignature(null, []), reusable?.records.bySignature)
   const classOf = (signature: ClassSignature): IdentityClass => {
     const found = bySignature.get(signature)
     if (found === undefined) throw new Error(`a signature without a number: ${signature.key}`)
@@ -156,7 +156,11 @@ function createLabelMatcher(index: PolicyIndex): LabelMatcher {
 }
 
 /** One pass over what was there, leaving out what is gone and letting in what is new. */
-function mergeClaims(before: readonly Claim[], gone: readonly VmRecord[], changed: readonly VmRecord[]): readonly Claim[] {
+function mergeClaims(
+  before: readonly Claim[],
+  gone: readonly VmRecord[],
+  changed: readonly VmRecord[],
+): readonly Claim[] {
   const order = (a: Claim, b: Claim): number => compareText(a.address, b.address) || compareText(a.endpoint, b.endpoint)
   const added = changed.flatMap((record) => record.claims).sort(order)
   if (before.length === 0) return added
@@ -203,12 +207,13 @@ interface NetworkClass {
 /** Classes in use get their numbers from their content; an unchanged class keeps its object. */
 function numberClasses(
   claims: readonly Claim[],
+  taken: ReadonlySet<string>,
   networks: readonly NetworkClass[],
   world: ClassSignature,
   before: ReadonlyMap<ClassSignature, IdentityClass> | undefined,
 ): ReadonlyMap<ClassSignature, IdentityClass> {
   const used = new Set<ClassSignature>()
-  for (const claim of claims) used.add(claim.signature)
+  for (const claim of claims) if (!taken.has(claim.address)) used.add(claim.signature)
   for (const { signature } of networks) if (signature !== null) used.add(signature)
   used.delete(world)
   const keys = [...used].map((signature) => signature.key)
@@ -232,7 +237,11 @@ function listAddresses(
   let same = true
   for (let index = 0; index < claims.length; index += 1) {
     const claim = claims[index]
-    if (claim === undefined || claim.address === claims[index - 1]?.address || claim.address === claims[index + 1]?.address) {
+    if (
+      claim === undefined ||
+      claim.address === claims[index - 1]?.address ||
+      claim.address === claims[index + 1]?.address
+    ) {
       continue
     }
     const { identity } = classOf(claim.signature)
@@ -292,7 +301,8 @@ function listHosts(
   const names = [...new Set(inventory.hosts.map((host: Host) => host.name))].sort(compareText)
   return names.map((name) => {
     const last = before.get(name)
-    if (last !== undefined && !touched.has(name) && last.locals.every((local) => classOf(local.signature) === local)) return last
+    if (last !== undefined && !touched.has(name) && last.locals.every((local) => classOf(local.signature) === local))
+      return last
     const records = vmsByHost.get(name) ?? [...byVm.values()].filter((record) => record.vm.host === name)
     return toHost(name, records, taken, classOf)
   })

@@ -1,5 +1,13 @@
 /** Service classes: values of (protocol, port or ICMP type) that no rule tells apart share one. What no rule names has class 0. */
-import { type PortProtocol, portProtocols, type Rule, type Service, type ServiceClass, type TypeProtocol, typeProtocols } from '@hyperward/model'
+import {
+  type PortProtocol,
+  portProtocols,
+  type Rule,
+  type Service,
+  type ServiceClass,
+  type TypeProtocol,
+  typeProtocols,
+} from '@hyperward/model'
 
 import { assignNumbers } from './assign-numbers.ts'
 
@@ -47,7 +55,10 @@ export function serviceKey(service: Extract<Service, { kind: 'some' }>): string 
 }
 
 /** Cuts each protocol's values wherever a service begins or ends; a piece's signature names the services that cover it. */
-function partition(keys: readonly string[], services: ReadonlyMap<string, Extract<Service, { kind: 'some' }>>): readonly Piece[] {
+function partition(
+  keys: readonly string[],
+  services: ReadonlyMap<string, Extract<Service, { kind: 'some' }>>,
+): readonly Piece[] {
   const events = new Map<number, { readonly at: number; readonly key: string; readonly begins: boolean }[]>()
   for (const key of keys) {
     for (const { protocol, ranges } of services.get(key)?.entries ?? []) {
@@ -85,7 +96,10 @@ function mergeNeighbours(pieces: readonly ServiceClass[]): readonly ServiceClass
   return merged
 }
 
-function classesByService(pieces: readonly Piece[], numbers: ReadonlyMap<string, number>): ReadonlyMap<string, readonly number[]> {
+function classesByService(
+  pieces: readonly Piece[],
+  numbers: ReadonlyMap<string, number>,
+): ReadonlyMap<string, readonly number[]> {
   const found = new Map<string, Set<number>>()
   for (const { signature } of pieces) {
     for (const key of signature.split('\n')) {
@@ -96,8 +110,12 @@ function classesByService(pieces: readonly Piece[], numbers: ReadonlyMap<string,
   return new Map([...found].map(([key, set]) => [key, [...set].sort((a, b) => a - b)]))
 }
 
-const portNumbers: ReadonlySet<number> = new Set<number>(Object.values<(typeof portProtocols)[PortProtocol]>(portProtocols))
-const typeNumbers: ReadonlySet<number> = new Set<number>(Object.values<(typeof typeProtocols)[TypeProtocol]>(typeProtocols))
+const portNumbers: ReadonlySet<number> = new Set<number>(
+  Object.values<(typeof portProtocols)[PortProtocol]>(portProtocols),
+)
+const typeNumbers: ReadonlySet<number> = new Set<number>(
+  Object.values<(typeof typeProtocols)[TypeProtocol]>(typeProtocols),
+)
 
 /** Highest value that tells packets of a protocol apart: port, ICMP type, or nothing (0). */
 export function highestValue(protocol: number): number {

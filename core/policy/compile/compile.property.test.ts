@@ -1,0 +1,146 @@
+import {
+  type Direction,
+  type HostPlan,
+  type Inventory,
+  type Packet,
+  parseRevision,
+  type Policy,
+  type Vm,
+} from '@hyperward/model'
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+
+import { parsePolicy } from '../parse/parse-policy.ts'
+import { resolve } from '../resolve/resolve.ts'
+import {
+  arbitraryInventory,
+  arbitraryPacket,
+  arbitraryParts,
+  arbitraryTenantRule,
+  arbitraryWorld,
+  toPolicyText,
+} from '../testing/arbitrary-policy.ts'
+import { ownerOf, referenceVerdict } from '../testing/reference-verdict.ts'
+import { sha256 } from '../testing/sha256.ts'
+import { type Compilation, compile } from './compile.ts'
+import { lookupVerdict } from './lookup-verdict.ts'
+import { parseHostPlan } from './parse-host-plan.ts'
+import { planText } from './plan-text.ts'
+
+const seed = 20_260_401
+const revision = parseRevision(1) ?? expect.fail()
+const packets = fc.array(arbitraryPacket, { minLength: 40, maxLength: 40 })
+
+function toPolicy(text: string): Policy {
+  const parsed = parsePolicy(text, 'p.yaml')
+  return parsed.ok ? parsed.value : expect.fail(JSON.stringify(parsed.diagnostics))
+}
+
+function compileAll(policy: Policy, inventory: Inventory): Compilation {
+  return compile(resolve(policy, inventory), { revision, sha256 })
+}
+
+function planOf(plans: readonly HostPlan[], vm: Vm): HostPlan {
+  return plans.find((plan) => plan.host === vm.host) ?? expect.fail('no plan of the host')
+}
+
+function sides(packet: Packet): readonly (readonly [Direction, Packet['source'], Packet['source']])[] {
+  return [
+    ['egress', packet.source, packet.destination],
+    ['ingress', packet.destination, packet.source],
+  ]
+}
+
+function expectSameAsReference(policy: Policy, inventory: Inventory, plans: readonly HostPlan[], packet: Packet): void {
+  for (const [direction, local, peer] of sides(packet)) {
+    const vm = ownerOf(inventory, local)
+    const expected = referenceVerdict(policy, inventory, packet, direction)
+    if (vm === null || expected === null) continue
+    const found = lookupVerdict(planOf(plans, vm), direction, local, peer, packet.protocol, packet.port)
+    expect({ direction, packet, action: found.action, ref: found.rule.ref }).toEqual({ direction, packet, ...expected })
+  }
+}
+
+test('every packet gets from the compiled plan the verdict and the rule that a walk over the rules gives', () => {
+  fc.assert(
+    fc.property(arbitraryWorld, packets, ({ text, inventory }, list) => {
+      const policy = toPolicy(text)
+      const { plans } = compileAll(policy, inventory)
+      for (const packet of list) expectSameAsReference(policy, inventory, plans, packet)
+    }),
+    { seed, numRuns: 250 },
+  )
+})
+
+test('invariant 6: the same input gives the same bytes, whatever the order of the inventory', () => {
+  fc.assert(
+    fc.property(arbitraryWorld, ({ text, inventory }) => {
+      const unique = { ...inventory, vms: inventory.vms }
+      const shuffled = { hosts: [...unique.hosts].reverse(), vms: [...unique.vms].reverse() }
+      const first = compileAll(toPolicy(text), unique).plans.map(planText)
+      const second = compileAll(toPolicy(text), shuffled).plans.map(planText)
+      expect(second).toEqual(first)
+    }),
+    { seed, numRuns: 100 },
+  )
+})
+
+test('a plan compiled step by step along changes of the inventory has the bytes of one compiled at once', () => {
+  fc.assert(
+    fc.property(arbitraryParts, fc.array(arbitraryInventory, { minLength: 2, maxLength: 5 }), (parts, inventories) => {
+      const policy = toPolicy(toPolicyText(parts))
+      let last: Compilation | undefined
+      for (const inventory of inventories) {
+        const resolved = resolve(policy, inventory, last?.resolved)
+        last = compile(resolved, { revision, sha256, ...(last === undefined ? {} : { previous: last }) })
+        expect(last.plans.map(planText)).toEqual(compileAll(policy, inventory).plans.map(planText))
+        expect(last.resolved.problems).toEqual(resolve(policy, inventory).problems)
+      }
+    }),
+    { seed, numRuns: 150 },
+  )
+})
+
+test('invariant 1: a plan read back from its text is the plan, and needs nothing else to judge a packet', () => {
+  fc.assert(
+    fc.property(arbitraryWorld, ({ text, inventory }) => {
+      for (const plan of compileAll(toPolicy(text), inventory).plans) {
+        const parsed = parseHostPlan(planText(plan), sha256)
+        expect(parsed).toEqual({ ok: true, plan })
+      }
+    }),
+    { seed, numRuns: 100 },
+  )
+})
+
+test('a rule more in one tenant changes no verdict that another tenant enforces', () => {
+  fc.assert(
+    fc.property(
+      arbitraryParts,
+      arbitraryTenantRule,
+      fc.nat(5),
+      arbitraryInventory,
+      packets,
+      (parts, rule, at, inventory, list) => {
+        const [acme, ...others] = parts.tenants
+        if (acme === undefined) return
+        const rules = acme.rules.toSpliced(at, 0, rule)
+        const more = { ...parts, tenants: [{ ...acme, rules }, ...others] }
+        const before = compileAll(toPolicy(toPolicyText(parts)), inventory).plans
+        const after = compileAll(toPolicy(toPolicyText(more)), inventory).plans
+        for (const packet of list) {
+          for (const [direction, local, peer] of sides(packet)) {
+            const vm = ownerOf(inventory, local)
+            if (vm === null || vm.tenant === 'acme') continue
+            const [old, now] = [before, after].map((plans) => {
+              const found = lookupVerdict(planOf(plans, vm), direction, local, peer, packet.protocol, packet.port)
+              return [found.action, found.rule.ref]
+            })
+            expect(now).toEqual(old)
+          }
+        }
+      },
+    ),
+    { seed, numRuns: 100 },
+  )
+})
