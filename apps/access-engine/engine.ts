@@ -1,0 +1,328 @@
+/**
+ * One access engine, wired from its parts: VMs followed, a plan held, both enforced round by round, and all of it told to the center. It owns no protection: that is
+ * in the kernel, and neither starting nor stopping an engine takes any of it away.
+ */
+import { OperationError, type HostName } from '@hyperward/model'
+import type { AgentEvent, AgentMessage, CenterMessage } from '@hyperward/protocol'
+import { protocolVersion } from '@hyperward/protocol'
+import { createReconciler, type RoundReport } from '@hyperward/reconciler'
+
+import { createChannelClient, type Connection, type ConnectionHandlers } from './channel/channel-client.ts'
+import { createEventOutbox } from './channel/event-outbox.ts'
+import { createEndpointReporter } from './enforce/endpoint-reporter.ts'
+import type { EngineDatapath } from './enforce/engine-datapath.ts'
+import { createEnforcer, type Door, type EnforceRound } from './enforce/enforcer.ts'
+import { createRenewal } from './enroll/renewal.ts'
+import type { HostIdentity } from './enroll/host-identity.ts'
+import { logRound, type EngineLog } from './report/log-round.ts'
+import { createInventoryReporter } from './report/inventory-reporter.ts'
+import { createPlanReceiver } from './plan/plan-receiver.ts'
+import type { PlanStore } from './plan/plan-store.ts'
+import { createVmFollower, type VmFollowerOptions } from './taps/vm-follower.ts'
+import type { TapLink } from './taps/tap.ts'
+
+export interface EngineOptions {
+  readonly host: HostName
+  readonly software: string
+  readonly kernel: string
+  /** Names this run's numbering of reports: another after each start. */
+  readonly stream: string
+  readonly datapath: EngineDatapath
+  /** What this kernel lacks, in one sentence; null = nothing. */
+  readonly kernelLacks: string | null
+  readonly door: Door
+  readonly store: PlanStore
+  readonly openLibvirt: VmFollowerOptions['openSession']
+  readonly links: VmFollowerOptions['links']
+  readonly isSameLink: (link: TapLink) => Promise<boolean>
+  readonly connectCenter: (identity: HostIdentity, handlers: ConnectionHandlers) => Connection
+  /** null: not enrolled, or the identity is damaged (told by it failing). Asked again until there is one; enforcement does not wait for it. */
+  readonly loadIdentity: () => Promise<HostIdentity | null>
+  readonly saveIdentity: (identity: HostIdentity) => Promise<void>
+  readonly createKeyAndCsr: () => Promise<{ readonly keyPem: string; readonly csrPem: string }>
+  readonly log: EngineLog
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  readonly random: () => number
+  readonly intervals?: Partial<EngineIntervals>
+}
+
+/** Milliseconds. */
+export interface EngineIntervals {
+  readonly round: number
+  readonly pollEvents: number
+  readonly collectExpired: number
+  readonly verify: number
+  readonly status: number
+}
+
+const defaultIntervals: EngineIntervals = {
+  round: 5000,
+  pollEvents: 100,
+  collectExpired: 5000,
+  verify: 30_000,
+  status: 5000,
+}
+
+export interface Engine {
+  /** Enforces the saved plan first; the center is reached after. */
+  start(): Promise<void>
+  /** For `status`: what is held, enforced and connected. */
+  state(): unknown
+  /** Leaves all protection loaded. */
+  stop(): Promise<void>
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  const { store, datapath, log, now } = options
+  const intervals = { ...defaultIntervals, ...options.intervals }
+  let identity: HostIdentity | null = null
+  let identityProblem: string | null = null
+  let seq = 0
+  const nextSeq = (): number => (seq += 1)
+  const outbox = createEventOutbox({ nextSeq })
+  let timers: NodeJS.Timeout[] = []
+  let lastRound: EnforceRound | null = null
+  let lastStatusText = ''
+  let driftFound = 0
+  let verifiedAt = now()
+
+  function tell(kind: AgentEvent['kind'], message: string, endpoint: string | null = null): void {
+    outbox.addAgent({ kind, at: new Date(now()).toISOString(), endpoint, message: message.slice(0, 4000) })
+    log[kind === 'plan-applied' || kind === 'libvirt-back' ? 'info' : 'warn']({ event: kind, endpoint }, message)
+  }
+
+  const follower = createVmFollower({
+    openSession: options.openLibvirt,
+    links: options.links,
+    onObserved(cause) {
+      const followed = follower.current()
+      if (followed.known) inventory.onVms(followed.value.vms)
+      loop.trigger(`libvirt: ${cause}`)
+    },
+    onLost: (reason) => tell('libvirt-lost', `libvirt cannot be followed: ${reason}; what is enforced stays`),
+    onBack: () => tell('libvirt-back', 'libvirt is followed again'),
+    onBug: (error) => log.error({ err: error }, 'a look at libvirt failed unexpectedly'),
+    now,
+    random: options.random,
+  })
+
+  const enforcer = createEnforcer({
+    datapath,
+    door: options.door,
+    held: () => store.held(),
+    observeTaps: async () => {
+      const followed = follower.current()
+      return followed.known ? { known: true, value: followed.value.taps } : followed
+    },
+    isSameLink: options.isSameLink,
+  })
+
+  const endpointReporter = createEndpointReporter({ onEvent: tell, now })
+
+  const loop = createReconciler<EnforceRound>({
+    async round() {
+      await findDrift()
+      return enforcer.round()
+    },
+    onRound,
+    intervalMs: intervals.round,
+    backoff: { minMs: 250, maxMs: 10_000 },
+    now,
+    random: options.random,
+  })
+
+  const channel = createChannelClient({
+    connect: (handlers) => options.connectCenter(requireIdentity(), handlers),
+    hello: () => {
+      const held = store.held()
+      return {
+        protocol: protocolVersion,
+        software: options.software,
+        heldRevision: held.kind === 'none' ? 0 : (held.revision ?? 0),
+        heldDigest: held.kind === 'held' ? held.plan.digest : null,
+        kernel: options.kernel,
+        stream: options.stream,
+      }
+    },
+    outbox,
+    nextSeq,
+    onMessage: onCenterMessage,
+    onState(state) {
+      if (state.kind === 'disconnected') receiver.onNoAnswer()
+      log.info({ channel: state.kind, reason: state.kind === 'disconnected' ? state.reason : null }, 'center channel')
+    },
+    now,
+    random: options.random,
+  })
+
+  const inventory = createInventoryReporter({
+    report: (vms) => channel.setInventory({ vms }),
+    onProblem: (vm, message) => tell('vm-metadata', message, vm.nics[0]?.endpoint ?? null),
+  })
+
+  const receiver = createPlanReceiver({
+    store,
+    send: (message: AgentMessage) => channel.send(message),
+    requestRound: () => loop.request('plan'),
+    onEvent: tell,
+    now,
+  })
+
+  const renewal = createRenewal({
+    identity: requireIdentity,
+    createKeyAndCsr: options.createKeyAndCsr,
+    send: (csr) => channel.send({ kind: 'renew', csr }),
+    async onRenewed(renewed) {
+      await options.saveIdentity(renewed)
+      identity = renewed
+      channel.reconnect('a new certificate is used')
+    },
+    onFailed: (message) => log.warn({}, message),
+    now,
+  })
+
+  function onCenterMessage(message: Exclude<CenterMessage, { kind: 'ack' }>): void {
+    switch (message.kind) {
+      case 'welcome':
+        return inBackground(renewal.check())
+      case 'plan-available':
+        return receiver.onAnnounced(message)
+      case 'plan':
+        return inBackground(receiver.onPlan(message))
+      case 'certificate':
+        return inBackground(renewal.onCertificate(message.certificate))
+      case 'error':
+        if (message.code === 'agent.unknown-plan') receiver.onNoAnswer()
+        return log.warn({ code: message.code }, `the center: ${message.message}`)
+    }
+  }
+
+  function requireIdentity(): HostIdentity {
+    if (identity === null) throw new Error('the channel was started without an identity')
+    return identity
+  }
+
+  /** A host that is not enrolled yet still enforces what it holds, or nothing passes; the channel starts when there is an identity. */
+  async function connectWhenEnrolled(): Promise<void> {
+    if (identity !== null) return
+    try {
+      identity = await options.loadIdentity()
+      if (identity !== null) return channel.start()
+      sayIdentityProblem('engine.not-enrolled: this host has no certificate of a center; enrol it with `enroll`')
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error
+      sayIdentityProblem(`${error.code}: ${error.message}`)
+    }
+  }
+
+  function sayIdentityProblem(problem: string): void {
+    if (problem !== identityProblem) log.error({}, problem)
+    identityProblem = problem
+  }
+
+  function inBackground(work: Promise<void>): void {
+    work.catch((error: unknown) => log.error({ err: error }, 'work for the channel failed unexpectedly'))
+  }
+
+  /** Tells what differs from what was loaded; the round that follows repairs it. */
+  async function findDrift(): Promise<void> {
+    if (now() - verifiedAt < intervals.verify) return
+    verifiedAt = now()
+    const verified = await datapath.verify()
+    if (!verified.known) return log.warn({ reason: verified.reason }, 'what is loaded could not be read back')
+    driftFound += verified.value.drift.length
+    for (const drift of verified.value.drift) tell('drift', `${drift}; it is being put right`)
+  }
+
+  function onRound(report: RoundReport<EnforceRound>): void {
+    const { outcome, reason, causes, ms, round } = report
+    if (round !== null) {
+      lastRound = round
+      endpointReporter.onEndpoints(round.endpoints)
+    }
+    logRound(log, report)
+    receiver.onRound(report)
+    sendStatus('changed')
+    if (outcome === 'applied') log.debug({ causes, ms, reason }, 'endpoints changed')
+  }
+
+  /** At once when an endpoint or the revision changed, else at each interval with fresh counters. */
+  function sendStatus(when: 'changed' | 'interval'): void {
+    if (lastRound === null) return
+    const { endpoints } = lastRound
+    const revision = lastRound.revision ?? 0
+    const text = JSON.stringify([revision, endpoints, driftFound])
+    if (when === 'changed' && text === lastStatusText) return
+    lastStatusText = text
+    const counters = datapath.readCounters()
+    if (!counters.known) log.warn({ reason: counters.reason }, 'rule counters could not be read')
+    channel.setStatus({
+      revision,
+      driver: 'ebpf',
+      drift: driftFound,
+      endpoints: [...endpoints],
+      counters: counters.known ? [...counters.value] : [],
+      rssBytes: process.memoryUsage.rss(),
+    })
+  }
+
+  function poll(): void {
+    const polled = datapath.pollEvents((event) => {
+      const { host: _host, ...reported } = event
+      outbox.addDatapath(reported)
+    })
+    if (!polled.known) log.warn({ reason: polled.reason }, 'datapath events could not be read')
+  }
+
+  function every(ms: number, action: () => void): void {
+    timers.push(setInterval(action, ms))
+  }
+
+  return {
+    async start() {
+      const held = await store.load()
+      if (held.kind === 'unreadable') {
+        tell('plan-refused', `the saved plan cannot be used: ${held.reason}; what is loaded stays, nothing opens`)
+      }
+      if (options.kernelLacks !== null) tell('kernel-lacks', options.kernelLacks)
+      log.info({ held: held.kind, revision: held.kind === 'none' ? null : held.revision }, 'access engine starts')
+      follower.start()
+      loop.start()
+      inBackground(connectWhenEnrolled())
+      every(5000, () => inBackground(connectWhenEnrolled()))
+      every(intervals.pollEvents, poll)
+      every(intervals.status, () => sendStatus('interval'))
+      every(60_000, () => inBackground(identity === null ? Promise.resolve() : renewal.check()))
+      every(intervals.collectExpired, () => {
+        const collected = datapath.collectExpired()
+        if (!collected.known) log.warn({ reason: collected.reason }, 'expired connections could not be collected')
+      })
+    },
+    state: () => toState(),
+    async stop() {
+      for (const timer of timers) clearInterval(timer)
+      timers = []
+      receiver.stop()
+      channel.stop()
+      await follower.stop()
+      await loop.stop()
+    },
+  }
+
+  function toState(): unknown {
+    const held = store.held()
+    const followed = follower.current()
+    return {
+      host: options.host,
+      running: true,
+      plan: held.kind === 'held' ? { revision: held.revision, digest: held.plan.digest } : { state: held.kind },
+      libvirt: followed.known ? { known: true, vms: followed.value.vms.length } : followed,
+      channel: channel.state(),
+      lastRound,
+      drift: driftFound,
+      events: { waiting: outbox.size(), lost: outbox.lost() },
+      rssBytes: process.memoryUsage.rss(),
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Keeps the host's certificate fresh: at two thirds of its life a new key is made and signed over the channel. The new identity is used from the next
+ * connection on, and the old one stays until the new one is saved.
+ */
+import { checkIssued } from './check-issued.ts'
+import { readCertificateLife, type HostIdentity } from './host-identity.ts'
+
+export interface RenewalOptions {
+  readonly identity: () => HostIdentity
+  readonly createKeyAndCsr: () => Promise<{ readonly keyPem: string; readonly csrPem: string }>
+  readonly send: (csrPem: string) => boolean
+  /** Saves and uses it. */
+  readonly onRenewed: (identity: HostIdentity) => Promise<void>
+  readonly onFailed: (message: string) => void
+  readonly now: () => number
+}
+
+export interface Renewal {
+  /** Asks if it is time to, and nothing was asked in the last minute. Called now and then, and on each new connection. */
+  check(): Promise<void>
+  onCertificate(certificatePem: string): Promise<void>
+}
+
+const askAgainMs = 60_000
+
+export function createRenewal(options: RenewalOptions): Renewal {
+  let pendingKeyPem: string | null = null
+  let askedAt = -Infinity
+  return {
+    async check() {
+      const { beginsAt, endsAt } = readCertificateLife(options.identity())
+      const due = beginsAt + ((endsAt - beginsAt) * 2) / 3
+      if (options.now() < due || options.now() - askedAt < askAgainMs) return
+      askedAt = options.now()
+      const { keyPem, csrPem } = await options.createKeyAndCsr()
+      if (options.send(csrPem)) pendingKeyPem = keyPem
+      else askedAt = -Infinity
+    },
+    async onCertificate(certificatePem) {
+      const keyPem = pendingKeyPem
+      pendingKeyPem = null
+      if (keyPem === null) return options.onFailed('the center sent a certificate nobody asked for; it was ignored')
+      const renewed: HostIdentity = { ...options.identity(), keyPem, certificatePem }
+      const problem = checkIssued(renewed)
+      if (problem !== null) return options.onFailed(`the renewed certificate was refused: ${problem}`)
+      await options.onRenewed(renewed)
+    },
+  }
+}

@@ -1,0 +1,22 @@
+import type { Address, EndpointId, Mac, VmUuid } from '@hyperward/model'
+
+/** A running VM as libvirt tells it, with what its metadata says of it. */
+export interface FollowedVm {
+  readonly uuid: VmUuid
+  readonly name: string
+  readonly tenant: string | null
+  readonly labels: Readonly<Record<string, string>>
+  readonly nics: readonly FollowedNic[]
+  /** What is wrong with its metadata, in sentences. */
+  readonly problems: readonly string[]
+}
+
+export interface FollowedNic {
+  readonly endpoint: EndpointId
+  readonly mac: Mac
+  readonly addresses: readonly Address[]
+  /** The tap's name; null when libvirt names none. */
+  readonly device: string | null
+  /** Why nothing of ours can stand between this interface and the network; null = it is a tap. */
+  readonly unguardable: string | null
+}
