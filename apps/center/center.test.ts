@@ -1,0 +1,66 @@
+import { startTestServer, type TestServer } from '@hyperward/store/testing'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+
+import { sampleAddress, sampleEndpoint, samplePolicy, sampleVm } from './testing/sample.ts'
+import { connectAgent } from './testing/test-agent.ts'
+import { startTestCenter, type TestCenter } from './testing/test-center.ts'
+
+let server: TestServer
+let center: TestCenter
+
+beforeAll(async () => {
+  server = await startTestServer()
+})
+afterAll(() => server.stop())
+beforeEach(async () => {
+  center = await startTestCenter({ storeUrl: await server.createDatabase() })
+})
+afterEach(() => center.remove())
+
+test('a policy is drafted, published, announced, fetched and in force', async () => {
+  const agent = await connectAgent(center.url, await center.enroll('host-1'))
+  await agent.expect('welcome')
+  await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
+
+  expect((await center.call('PUT', '/v1/policy/draft', samplePolicy())).status).toBe(200)
+  const plan = await center.call('POST', '/v1/policy/plan', {})
+  expect(plan.body).toMatchObject({ revision: 1, hosts: [{ host: 'host-1', changed: true, endpoints: 2 }] })
+  const published = await center.call('POST', '/v1/policy/publish', { expectedRevision: 0 })
+  expect(published.body).toMatchObject({ revision: 1, changed: true, hosts: [{ host: 'host-1', changed: true }] })
+  expect(published.body.hosts[0].digest).toBe(plan.body.hosts[0].digest)
+
+  await agent.expect('plan', (message) => message.revision === 1)
+  await expect
+    .poll(async () => (await center.call('GET', '/v1/policy/publications/1')).body)
+    .toMatchObject({ inForce: true, hosts: [{ host: 'host-1', state: 'applied', connected: true }] })
+  expect(agent.held().digest).toBe(published.body.hosts[0].digest)
+  const hosts = await center.call('GET', '/v1/hosts')
+  expect(hosts.body.hosts[0]).toMatchObject({ name: 'host-1', connected: true, inForce: true, plannedRevision: 1 })
+  await agent.close()
+})
+
+test('explain asks the published plans', async () => {
+  const agent = await connectAgent(center.url, await center.enroll('host-1'))
+  await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
+  await center.call('PUT', '/v1/policy/draft', samplePolicy())
+  await center.call('POST', '/v1/policy/publish', {})
+  const ask = (source: number, destination: number, port: number) =>
+    center.call('POST', '/v1/policy/explain', {
+      source: sampleAddress(source),
+      destination: sampleAddress(destination),
+      protocol: 6,
+      port,
+      policy: 'published',
+    })
+  expect((await ask(1, 2, 5432)).body).toMatchObject({
+    action: 'allow',
+    source: { endpoint: sampleEndpoint(1), host: 'host-1' },
+    sides: [
+      { direction: 'egress', decided: { action: 'allow', rule: { policy: 'app', name: 'web-to-db' } } },
+      { direction: 'ingress', decided: { action: 'allow', rule: { policy: 'app', name: 'web-to-db' } } },
+    ],
+  })
+  expect((await ask(1, 2, 5433)).body.action).toBe('drop')
+  expect((await ask(2, 1, 5432)).body.action).toBe('drop')
+  await agent.close()
+})
