@@ -138,7 +138,7 @@ async function openCenter(
     },
     { ...serveDefaults, ...options.channel },
   )
-  const renewal = setInterval(() => renewServer(app, ca, options.listen.host).catch(onFailure), dayMs)
+  const renewal = setInterval(() => void renewServer(app, ca, options.listen.host).catch(onFailure), dayMs)
   renewal.unref()
   const retention = startRetention({ store, clock, onFailure }, options.retention ?? {})
   await listen(app, options.listen)

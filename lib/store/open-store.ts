@@ -40,8 +40,8 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
       kind: options.kind,
       serverVersion: version?.version ?? '',
       schema,
-      query: connection.query,
-      transaction: connection.transaction,
+      query: (text, values) => connection.query(text, values),
+      transaction: (work) => connection.transaction(work),
       serverPid: () => server?.pid() ?? null,
       async close() {
         await connection.pool.end()

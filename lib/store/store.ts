@@ -19,10 +19,8 @@ export interface Store extends Queries {
   close(): Promise<void>
 }
 
-export interface StoreConnection {
+export interface StoreConnection extends Pick<Store, 'query' | 'transaction'> {
   readonly pool: Pool
-  query<Row>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
-  transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T>
 }
 
 /** Failures become `store.no-space` and `store.unavailable` (`OperationError`) where they are those. */
@@ -32,7 +30,7 @@ export function createConnection(config: PoolConfig): StoreConnection {
   pool.on('error', () => undefined)
   return {
     pool,
-    async query(text, values = []) {
+    async query<Row>(text: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
       try {
         return (await pool.query(text, [...values])).rows
       } catch (error) {

@@ -4,9 +4,9 @@ import type { OperationErrorCode } from '@hyperward/model'
 export interface AgentConnection {
   readonly host: string
   /** False until the agent said hello: nothing is announced before. */
-  announce(revision: number, digest: string): boolean
+  readonly announce: (revision: number, digest: string) => boolean
   /** Says why and closes. */
-  cut(code: OperationErrorCode, message: string): void
+  readonly cut: (code: OperationErrorCode, message: string) => void
 }
 
 export interface AgentRegistry {

@@ -2,7 +2,7 @@
 import type { ServerOptions } from 'node:https'
 
 import swagger from '@fastify/swagger'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
@@ -26,13 +26,13 @@ export const apiVersion = '1.0.0'
 
 export async function createApp(
   services: Services,
-  options: { readonly https: ServerOptions; readonly logger: FastifyBaseLogger },
+  options: { readonly https: ServerOptions | null; readonly logger: FastifyBaseLogger },
 ): Promise<FastifyInstance> {
-  const app = Fastify({
+  const app = fastify({
     https: options.https,
     loggerInstance: options.logger,
     // requests are logged by us, without query and headers
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 64 * 1024,
     forceCloseConnections: true,
   }) as unknown as FastifyInstance // the rest asks for nothing that differs between http and https
@@ -54,7 +54,10 @@ export async function createApp(
       info: { title: 'Hyperward center', version: apiVersion, license: { name: 'Apache-2.0' } },
       components: { securitySchemes: { administrator: { type: 'http', scheme: 'bearer' } } },
     },
-    transform: jsonSchemaTransform,
+    transform(route) {
+      const { schema, url } = jsonSchemaTransform(route)
+      return { url, schema: { ...schema, 'x-action': route.route.config?.action } }
+    },
     transformObject: jsonSchemaTransformObject,
   })
   await app.register(async (routes) => {

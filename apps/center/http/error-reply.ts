@@ -41,7 +41,7 @@ function toKnown(error: FastifyError): OperationError | null {
   if (hasZodFastifySchemaValidationErrors(error)) {
     const place = error.validationContext ?? 'request'
     const said = error.validation.map((issue) => `${issue.instancePath.replace(/^\//, '') || place}: ${issue.message}`)
-    return new OperationError('api.bad-request', `${said.join('; ')}`)
+    return new OperationError('api.bad-request', said.join('; '))
   }
   if (error.statusCode === 413) return new OperationError('api.too-large', error.message)
   // Fastify's own refusals (malformed JSON, unknown content type) carry a 4xx status

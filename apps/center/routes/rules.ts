@@ -48,23 +48,12 @@ function toKnownAction(ref: string): 'drop' | null {
 }
 
 /** `<tier>:<tenant>/<policy>/<rule>`, as toRuleRef makes it; none of the parts holds a slash. */
-export function toOrigin(ref: string): ApiRuleOrigin {
-  const match = /^(platform|tenant|baseline|builtin):([^/]*)\/([^/]*)\/(.*)$/.exec(ref)
-  const [, tier, tenant, policy, name] = match ?? []
-  switch (tier) {
-    case 'platform':
-    case 'tenant':
-    case 'baseline':
-    case 'builtin':
-      return {
-        ref,
-        tier,
-        tenant: tenant === undefined || tenant === '' ? null : tenant,
-        policy: policy ?? '',
-        name: name ?? '',
-      }
-    default:
-      // not made by a plan of ours: shown as it came
-      return { ref, tier: 'builtin', tenant: null, policy: '', name: ref }
-  }
+function toOrigin(ref: string): ApiRuleOrigin {
+  const [, tierText, tenant, policy, name] = /^([a-z]+):([^/]*)\/([^/]*)\/(.*)$/.exec(ref) ?? []
+  const tier = tiers.find((each) => each === tierText)
+  // not made by a plan of ours: shown as it came
+  if (tier === undefined) return { ref, tier: 'builtin', tenant: null, policy: '', name: ref }
+  return { ref, tier, tenant: tenant === '' ? null : (tenant ?? null), policy: policy ?? '', name: name ?? '' }
 }
+
+const tiers = ['platform', 'tenant', 'baseline', 'builtin'] as const

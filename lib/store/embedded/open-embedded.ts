@@ -16,8 +16,8 @@ import { finishUpgrade, upgradeData } from './upgrade-data.ts'
 export interface EmbeddedServer {
   /** For `pg`: socket directory, role, database. */
   readonly connection: { readonly host: string; readonly user: string; readonly database: string }
-  pid(): number
-  stop(): Promise<void>
+  readonly pid: () => number
+  readonly stop: () => Promise<void>
 }
 
 export interface EmbeddedOptions {
@@ -47,7 +47,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedSe
     return {
       connection: { host: directory.run, user: databaseRole, database: databaseName },
       pid: server.pid,
-      async stop() {
+      stop: async () => {
         await server.stop()
         await lock.release()
       },

@@ -17,8 +17,8 @@ import type { StoreDirectory } from './store-directory.ts'
 
 export interface RunningServer {
   /** Of the postmaster running now. */
-  pid(): number
-  stop(): Promise<void>
+  readonly pid: () => number
+  readonly stop: () => Promise<void>
 }
 
 export interface RunServerOptions {
@@ -53,34 +53,50 @@ const settings = [
 
 export async function runServer(options: RunServerOptions): Promise<RunningServer> {
   await stopLeftover(options.data)
-  let current = await startOnce(options)
-  let stopping = false
-  const watch = (process: RunningProcess): void => {
-    void process.exited.then(async (status) => {
-      if (stopping) return
-      options.onRestart(`the store's server ended (${status.signal ?? `code ${status.code}`}) and is started again`)
-      for (let delayMs = 200; !stopping; delayMs = Math.min(delayMs * 2, 10_000)) {
-        await sleep(delayMs)
-        try {
-          current = await startOnce(options)
-          watch(current)
-          return
-        } catch (error) {
-          options.onRestart(error instanceof Error ? error.message : String(error))
-        }
-      }
-    })
-  }
-  watch(current)
+  const state = { current: await startOnce(options), stopping: false }
+  const watching = keepRunning(state, options)
   return {
-    pid: () => current.pid,
-    async stop() {
-      stopping = true
-      current.signal('SIGINT')
-      const timer = setTimeout(() => current.signal('SIGQUIT'), 30_000)
-      await current.exited
+    pid: () => state.current.pid,
+    stop: async () => {
+      state.stopping = true
+      state.current.signal('SIGINT')
+      const timer = setTimeout(() => state.current.signal('SIGQUIT'), 30_000)
+      // a server that is being started again at this moment is stopped by the watcher itself
+      await watching
       clearTimeout(timer)
     },
+  }
+}
+
+/** Resolves when the server has ended and is not wanted any more; never rejects. */
+async function keepRunning(
+  state: { current: RunningProcess; readonly stopping: boolean },
+  options: RunServerOptions,
+): Promise<void> {
+  for (;;) {
+    const status = await state.current.exited
+    if (state.stopping) return
+    options.onRestart(`the store's server ended (${status.signal ?? `code ${status.code}`}) and is started again`)
+    const next = await startAgain(state, options)
+    if (next === null) return
+    state.current = next
+    if (state.stopping) next.signal('SIGINT')
+  }
+}
+
+/** Tries until it runs; null when it is not wanted any more. */
+async function startAgain(
+  state: { readonly stopping: boolean },
+  options: RunServerOptions,
+): Promise<RunningProcess | null> {
+  for (let delayMs = 200; ; delayMs = Math.min(delayMs * 2, 10_000)) {
+    await sleep(delayMs)
+    if (state.stopping) return null
+    try {
+      return await startOnce(options)
+    } catch (error) {
+      options.onRestart(error instanceof Error ? error.message : String(error))
+    }
   }
 }
 
@@ -109,9 +125,9 @@ async function startOnce(options: RunServerOptions): Promise<RunningProcess> {
 }
 
 async function becomesReady(process: RunningProcess, directory: StoreDirectory, deadline: number): Promise<boolean> {
-  let ended = false
-  void process.exited.then(() => (ended = true))
-  while (!ended && performance.now() < deadline) {
+  const life = { ended: false }
+  process.exited.finally(() => (life.ended = true)).catch(() => undefined)
+  while (!life.ended && performance.now() < deadline) {
     const client = new Client({ host: directory.run, user: databaseRole, database: 'postgres' })
     // a client whose server goes away also emits the error; it is told by connect() already
     client.on('error', () => undefined)
