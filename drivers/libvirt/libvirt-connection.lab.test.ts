@@ -40,7 +40,7 @@ beforeAll(async () => {
   writeFileSync(
     join(host.dir, 'vm/bare.xml'),
     `<domain type='qemu'><name>bare</name><uuid>${uuid}</uuid>${metadata}<memory unit='MiB'>32</memory><vcpu>1</vcpu>
-     <os><type arch='x86_64' machine='pc'>hvm</type></os>
+     <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
      <devices><emulator>/usr/bin/qemu-system-x86_64</emulator><controller type='usb' model='none'/><memballoon model='none'/>
      ${interfaceXml(mac)}
      </devices></domain>`,
