@@ -5,7 +5,7 @@
 import { rename, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { createEbpfDriver } from '@hyperward/driver-ebpf'
+import { createEbpfDriver, type EbpfDriver } from '@hyperward/driver-ebpf'
 import { execOk } from '@hyperward/os'
 
 import { receiverEndpoint, senderEndpoint } from './endpoints.ts'
@@ -29,24 +29,33 @@ export interface RunnerReport {
 // as: ours.ts starts this program with exactly this
 const order = JSON.parse(process.argv[2] ?? '') as RunnerOrder
 const parent = process.ppid
-const report: RunnerReport = await load().then(
-  () => ({ failure: null }),
-  (error: unknown) => ({ failure: error instanceof Error ? error.message : String(error) }),
-)
+let driver: EbpfDriver | null = null
+let report: RunnerReport
+try {
+  driver = await load()
+  report = { failure: null }
+} catch (error) {
+  report = { failure: error instanceof Error ? error.message : String(error) }
+}
 await writeFile(`${order.reportPath}.new`, JSON.stringify(report))
 await rename(`${order.reportPath}.new`, order.reportPath)
-// a bench that was killed leaves no runner behind
-while (report.failure === null && process.ppid === parent) await sleep(500)
+// reads what is told as the agent does; a bench that was killed leaves no runner behind
+while (driver !== null && process.ppid === parent) {
+  driver.pollEvents(() => {})
+  await sleep(500)
+}
 process.exit(0)
 
-async function load(): Promise<void> {
+async function load(): Promise<EbpfDriver> {
   await execOk('mount', ['-t', 'bpf', 'bpf', order.pinRoot])
-  const driver = await createEbpfDriver({
+  const created = createEbpfDriver({
     objectPath: order.objectPath,
     pinRoot: `${order.pinRoot}/hyperward`,
     host: benchHost,
     now: () => new Date(),
   })
+  if (!created.known) throw new Error(created.reason)
+  const loaded = created.value
   const bridge = await ifindexOf('br0')
   const attachments = await Promise.all(
     [senderEndpoint, receiverEndpoint].map(async (endpoint, index) => ({
@@ -56,8 +65,11 @@ async function load(): Promise<void> {
       segment: order.segments === 'one' ? bridge : bridge + index,
     })),
   )
-  const outcome = await driver.reconcile(makeBenchPlan(order.size), attachments)
-  console.error(outcome)
+  const done = await loaded.reconcile(makeBenchPlan(order.size), attachments)
+  const closed = done.endpoints.find((endpoint) => endpoint.state === 'closed')
+  if (done.outcome === 'failed') throw new Error(done.reason ?? 'the driver failed')
+  if (closed !== undefined) throw new Error(`${closed.device} stayed closed: ${closed.reason}`)
+  return loaded
 }
 
 async function ifindexOf(device: string): Promise<number> {

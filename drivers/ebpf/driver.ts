@@ -1,0 +1,119 @@
+/**
+ * The endpoint driver: keeps the kernel's maps and filters as plan and attachments want them. What it loads stays loaded without it: it may stop, be killed and come back at any time.
+ * One process drives one pin root; calls of `reconcile` wait for each other.
+ */
+import { randomInt } from 'node:crypto'
+
+import {
+  known,
+  unknown,
+  type DatapathEvent,
+  type DropReason,
+  type EndpointId,
+  type HostName,
+  type HostPlan,
+  type Observed,
+  type RuleCounter,
+  type RuleRef,
+} from '@hyperward/model'
+
+import { createReconcile, type ReconcileReport } from './reconcile.ts'
+import type { Attachment } from './desired.ts'
+import { decodeEvent } from './events.ts'
+import { loadLibbpf, type Libbpf } from './libbpf.ts'
+import { loadObject, type Loaded, type TableSizes } from './load.ts'
+import { readControl, type Names } from './observe.ts'
+import { readDrops, readRuleCounters } from './read-counts.ts'
+import { openRegistry } from './registry.ts'
+import { layout } from './render.ts'
+import { setControl } from './apply.ts'
+
+export interface EbpfDriverOptions {
+  /** The compiled bpf/endpoint.bpf.c. */
+  readonly objectPath: string
+  /** A folder in a mounted bpf file system, or the name of one to be made there. */
+  readonly pinRoot: string
+  readonly host: HostName
+  readonly now: () => Date
+  readonly tableSizes?: TableSizes
+}
+
+export interface EbpfDriver {
+  /** Makes the kernel what plan and attachments say. null plan: every attachment is closed. What is no longer listed is detached. */
+  reconcile(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<ReconcileReport>
+  /** Reads maps and filters back and compares them with the last reconcile. What differs is repaired by the next one. */
+  verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
+  readCounters(): Observed<readonly RuleCounter[]>
+  readDrops(): Observed<readonly EndpointDrops[]>
+  /** Gives each event told since the last call; the number is that of records read. */
+  pollEvents(onEvent: (event: DatapathEvent) => void): Observed<number>
+  /** Ends connections whose time is over, so that their end is told; the datapath treats them as absent anyway. */
+  collectExpired(): Observed<number>
+  /** Frees what this process holds; what is loaded stays. */
+  close(): void
+}
+
+export interface EndpointDrops {
+  readonly endpoint: EndpointId
+  readonly reason: DropReason
+  readonly packets: number
+}
+
+/** Unknown, with the reason, where the kernel cannot do it: nothing has been attached then, and closed doors stay closed. */
+export function createEbpfDriver(options: EbpfDriverOptions): Observed<EbpfDriver> {
+  const bpf = loadLibbpf()
+  if (!bpf.known) return bpf
+  const loaded = loadObject(bpf.value, options.objectPath, options.pinRoot, options.tableSizes ?? {})
+  if (!loaded.known) return loaded
+  const started = start(bpf.value, loaded.value, options)
+  if (!started.known) bpf.value.closeObject(loaded.value.object)
+  return started
+}
+
+function start(bpf: Libbpf, loaded: Loaded, options: EbpfDriverOptions): Observed<EbpfDriver> {
+  const { maps, capacity } = loaded
+  const rules = openRegistry<RuleRef>(bpf, maps.rule_names, layout.ruleName.value, capacity.rules)
+  if (!rules.known) return rules
+  const endpoints = openRegistry<EndpointId>(bpf, maps.endpoint_names, layout.endpointName.value, capacity.endpoints)
+  if (!endpoints.known) return endpoints
+  const names: Names = { rules: rules.value, endpoints: endpoints.value }
+  const kernel = { bpf, loaded, names }
+  const control = readControl(bpf, loaded)
+  if (!control.known) return control
+  if (control.value.mark === 0) {
+    const failed = setControl(kernel, { ...control.value, mark: randomInt(1, 2 ** 32) })
+    if (failed !== null) return unknown(failed)
+  }
+  const records: Buffer[] = []
+  const ring = bpf.openRing(maps.events, (record) => records.push(Buffer.from(record)))
+  if (typeof ring === 'number') return unknown(`the ring buffer cannot be opened (errno ${-ring})`)
+  const reconciler = createReconcile(kernel)
+
+  return known({
+    reconcile: reconciler.reconcile,
+    verify: reconciler.verify,
+    readCounters: () => readRuleCounters(kernel),
+    readDrops: () => readDrops(kernel),
+    pollEvents(onEvent) {
+      const read = ring.consume()
+      if (read < 0) return unknown(`the ring buffer cannot be read (errno ${-read})`)
+      const context = { host: options.host, names, now: options.now(), monotonicNs: process.hrtime.bigint() }
+      for (const record of records.splice(0)) {
+        const event = decodeEvent(record, context)
+        if (event !== null) onEvent(event)
+      }
+      return known(read)
+    },
+    collectExpired() {
+      const context = Buffer.alloc(8)
+      const result = bpf.run(loaded.programs.collect, context)
+      if (result < 0) return unknown(`expired connections cannot be collected (errno ${-result})`)
+      return known(Number(context.readBigUInt64LE(0)))
+    },
+    close() {
+      ring.close()
+      reconciler.close()
+      bpf.closeObject(loaded.object)
+    },
+  })
+}
