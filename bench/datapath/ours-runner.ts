@@ -39,12 +39,16 @@ try {
 }
 await writeFile(`${order.reportPath}.new`, JSON.stringify(report))
 await rename(`${order.reportPath}.new`, order.reportPath)
-// reads what is told as the agent does; a bench that was killed leaves no runner behind
-while (driver !== null && process.ppid === parent) {
-  driver.pollEvents(() => {})
-  await sleep(500)
-}
+if (driver !== null) await serve(driver)
 process.exit(0)
+
+/** Reads what is told, as the agent does; and ends with its parent, so that a bench that was killed leaves no runner behind. */
+async function serve(driver: EbpfDriver): Promise<void> {
+  while (process.ppid === parent) {
+    driver.pollEvents(() => {})
+    await sleep(500)
+  }
+}
 
 async function load(): Promise<EbpfDriver> {
   await execOk('mount', ['-t', 'bpf', 'bpf', order.pinRoot])
