@@ -3,7 +3,14 @@ import type { Digest, Direction, HostPlan, Revision, Verdict } from '@hyperward/
 import { hostPlanFormat } from '@hyperward/model'
 
 import type { IdentityClass, ResolvedHost, ResolvedPolicy } from '../resolve/resolved-policy.ts'
-import { digestBlocks, digestPlan, digestSection, type Sha256 } from './plan-digest.ts'
+import {
+  type ChunkedDigest,
+  digestAddresses,
+  digestBlocks,
+  digestPlan,
+  digestSection,
+  type Sha256,
+} from './plan-digest.ts'
 import { buildRuleTable, type RuleTable, ruleTableKey, toVerdicts } from './rule-table.ts'
 import { buildVerdictBlock, type VerdictBlock } from './verdict-block.ts'
 import { type LocalRules, selectLocalRules } from './verdict-rows.ts'
@@ -50,7 +57,7 @@ interface HostRecord {
 }
 
 interface SharedDigests {
-  readonly addresses: Digest
+  readonly addresses: ChunkedDigest
   readonly networks: Digest
   readonly services: Digest
 }
@@ -122,12 +129,16 @@ function findTouchedSides(resolved: ResolvedPolicy, last: ResolvedPolicy | undef
 }
 
 function digestShared(resolved: ResolvedPolicy, sha256: Sha256, last: Compilation | undefined): SharedDigests {
-  const before = last?.resolved
   const kept = last?.records.shared
+  const before = last?.resolved
+  const lastAddresses =
+    kept === undefined || before === undefined ? undefined : { addresses: before.addresses, digest: kept.addresses }
   return {
-    addresses:
-      kept && before?.addresses === resolved.addresses ? kept.addresses : digestSection(resolved.addresses, sha256),
-    networks: kept && before?.networks === resolved.networks ? kept.networks : digestSection(resolved.networks, sha256),
+    addresses: digestAddresses(resolved.addresses, sha256, lastAddresses),
+    networks:
+      kept !== undefined && before?.networks === resolved.networks
+        ? kept.networks
+        : digestSection(resolved.networks, sha256),
     services: kept?.services ?? digestSection(resolved.index.services.classes, sha256),
   }
 }
@@ -184,7 +195,9 @@ function toPlan(
   const { host, verdicts, verdictsDigest, endpointsDigest } = record
   const { rules, zones, rulesDigest, zonesDigest } = record.table.table
   const digests = {
-    ...shared,
+    addresses: shared.addresses.digest,
+    networks: shared.networks,
+    services: shared.services,
     endpoints: endpointsDigest,
     zones: zonesDigest,
     verdicts: verdictsDigest,

@@ -3,6 +3,7 @@
  *
  *   plan = sha256(JSON {format, host, sections: {<name>: digest, …}})
  *   section = sha256(its canonical JSON text), but
+ *   addresses = sha256(digests of its chunks of 512 entries, one a line),
  *   verdicts = sha256(digests of its blocks, one a line); a block is the rows of one (direction, local), its text
  *   [direction, local, [[peer, class, action, ref of the rule], …]]: refs, not indexes, so that it is the same on every host.
  *
@@ -10,6 +11,7 @@
  */
 import {
   type Action,
+  type AddressIdentity,
   type Digest,
   type Direction,
   hostPlanFormat,
@@ -45,6 +47,39 @@ export function digestSection(
   return digestText(JSON.stringify(section), sha256)
 }
 
+export interface ChunkedDigest {
+  readonly digest: Digest
+  readonly chunks: readonly Digest[]
+}
+
+/** Given what was digested last, only chunks with another entry are digested anew. */
+export function digestAddresses(
+  addresses: readonly AddressIdentity[],
+  sha256: Sha256,
+  last?: { readonly addresses: readonly AddressIdentity[]; readonly digest: ChunkedDigest },
+): ChunkedDigest {
+  if (last?.addresses === addresses) return last.digest
+  const chunks: Digest[] = []
+  for (let start = 0; start < addresses.length; start += chunkSize) {
+    const end = Math.min(start + chunkSize, addresses.length)
+    const known =
+      last !== undefined && sameSlice(addresses, last.addresses, start, end)
+        ? last.digest.chunks[chunks.length]
+        : undefined
+    chunks.push(known ?? digestText(JSON.stringify(addresses.slice(start, end)), sha256))
+  }
+  return { digest: digestText(chunks.join('\n'), sha256), chunks }
+}
+
+const chunkSize = 512
+
+function sameSlice(a: readonly AddressIdentity[], b: readonly AddressIdentity[], start: number, end: number): boolean {
+  // the last chunk is whole only when both lists end with it
+  if (end - start < chunkSize && a.length !== b.length) return false
+  for (let index = start; index < end; index += 1) if (a[index] !== b[index]) return false
+  return true
+}
+
 export function digestBlock(direction: Direction, local: Identity, rows: readonly BlockRow[], sha256: Sha256): Digest {
   const told = rows.map((row) => [row.peer, row.class, row.action, row.ref])
   return digestText(JSON.stringify([direction, local, told]), sha256)
@@ -66,7 +101,7 @@ export function digestSections(sections: HostPlanSections, sha256: Sha256): Sect
   return {
     endpoints: digestSection(endpoints, sha256),
     zones: digestSection(zones, sha256),
-    addresses: digestSection(addresses, sha256),
+    addresses: digestAddresses(addresses, sha256).digest,
     networks: digestSection(networks, sha256),
     services: digestSection(services, sha256),
     verdicts: digestBlocks(blockDigests(sections, sha256), sha256),

@@ -12,6 +12,7 @@ import type {
   Vm,
 } from '@hyperward/model'
 
+import type { ClaimTable } from './claim-table.ts'
 import type { PolicyIndex } from './policy-index.ts'
 
 /** A policy with its names filled from one inventory: every address is in one identity class. Immutable. */
@@ -58,8 +59,7 @@ export interface ClassSignature {
 
 export interface ResolveRecords {
   readonly byVm: ReadonlyMap<string, VmRecord>
-  /** Sorted by address; an address that two endpoints claim stands here twice. */
-  readonly claims: readonly Claim[]
+  readonly claims: ClaimTable
   readonly bySignature: ReadonlyMap<ClassSignature, IdentityClass>
   /** Interned signatures: grows with what was ever seen under this index. */
   readonly signatures: Map<string, ClassSignature>
@@ -75,6 +75,4 @@ export interface Claim {
   readonly address: AddressIdentity['address']
   readonly endpoint: EndpointId
   readonly signature: ClassSignature
-  /** False for the link-local address made from the MAC, which nobody wrote. */
-  readonly declared: boolean
 }
