@@ -48,25 +48,29 @@ export const cliEn = {
     'SOURCE and DESTINATION are addresses or names of VMs. SERVICE is tcp/5432, udp/53, sctp/3868, icmp/echo-request, icmpv6/128, or a protocol number. All pairs of addresses of one family are told; the connection passes only where each side allows it.',
   'cli.about.policy-show': 'The text as it was applied, comments and all.',
   'cli.about.policy-history': 'With a revision: the state of each host, and the milliseconds from publishing to it.',
-  'cli.about.status': 'What the center knows now: revision, hosts connected and in force, endpoints guarded and closed.',
+  'cli.about.status':
+    'What the center knows now: revision, hosts connected and in force, endpoints guarded and closed.',
   'cli.about.hosts': 'A host is in force when the plan it holds is the one the center wants there.',
   'cli.about.hosts-add':
     'The token works once and only for a while. It is written to a new file that only you can read (--out), or printed. For a host that is enrolled it allows to enrol again.',
   'cli.about.hosts-remove':
     'Its certificate is refused and its connection cut. What it enforces stays in force there: nothing opens.',
-  'cli.about.endpoints': 'Only an enforced endpoint passes packets. A closed one passes nothing; the reason stands beside it.',
+  'cli.about.endpoints':
+    'Only an enforced endpoint passes packets. A closed one passes nothing; the reason stands beside it.',
   'cli.about.rules': 'Counts are summed over hosts and never go down. Rules that are gone but were hit come last.',
   'cli.about.flows':
     'Newest last. --since takes a duration (10m), a time, or the id of the last record seen. --rule takes TENANT/POLICY/RULE, or the whole reference.',
   'cli.about.events':
     'Drops and what agents report, newest last. --follow goes on until it is interrupted; it connects again by itself when the center restarts, and tells nothing twice.',
-  'cli.about.vms-show': 'Tenant, labels and addresses, and which of them were set at the center over the domain’s own metadata.',
+  'cli.about.vms-show':
+    'Tenant, labels and addresses, and which of them were set at the center over the domain’s own metadata.',
   'cli.about.vms-set':
     'What is set here counts before the domain’s metadata, and stays through moves and restarts. A VM that is not there yet is named by its UUID. --address for a VM with several endpoints: MAC=ADDRESS,ADDRESS.',
   'cli.about.audit': 'Newest last.',
   'cli.about.login':
     'Stores the URL, the file with the center’s CA certificate and the name of the file with the token, readable by you only. The token stays in its own file. With --fingerprint the CA certificate is taken from the center if its SHA-256 is that one. HYPERWARD_CENTER, HYPERWARD_CA and HYPERWARD_TOKEN_FILE go before what is stored, options before both.',
-  'cli.about.context': 'The center’s URL, CA file and token file, and where each setting comes from. Nothing is asked of the center.',
+  'cli.about.context':
+    'The center’s URL, CA file and token file, and where each setting comes from. Nothing is asked of the center.',
   'cli.about.completion': 'Commands, options and their values.',
   'cli.about.version': 'The version of this command.',
   'cli.about.help': 'Without a name, the list of commands.',
@@ -133,7 +137,8 @@ export const cliEn = {
   'cli.usage.too-many': '{command} does not take "{text}".',
   'cli.usage.bad-number': '{text} must be a whole number from {from} to {to}, not "{value}".',
   'cli.usage.bad-duration': '{text} must be a time such as 500ms, 10s, 5m, 2h or 7d, not "{value}".',
-  'cli.usage.bad-since': '--since must be a duration such as 10m, a time such as 2026-01-31T12:00:00Z, or an id, not "{value}".',
+  'cli.usage.bad-since':
+    '--since must be a duration such as 10m, a time such as 2026-01-31T12:00:00Z, or an id, not "{value}".',
   'cli.usage.bad-service':
     '"{value}" is not a service. Write tcp/443, udp/53, sctp/3868, icmp/echo-request, icmpv6/128, or a protocol number such as 47.',
   'cli.usage.service-needs-port': '{protocol} needs a port: {protocol}/443.',
@@ -146,16 +151,21 @@ export const cliEn = {
   'cli.usage.together': '{first} and {second} do not go together.',
   'cli.usage.needs': '{first} needs {second}.',
   'cli.usage.bad-url': '"{value}" is not an https URL such as https://center.example:8443.',
-  'cli.usage.bad-fingerprint': '"{value}" is not a SHA-256: 64 hex digits, with or without colons, or 43 characters of base64url.',
-  'cli.usage.bad-name': '"{value}" is not a host name. Use lower-case letters, digits, "." and "-", at most 63 characters.',
+  'cli.usage.bad-fingerprint':
+    '"{value}" is not a SHA-256: 64 hex digits, with or without colons, or 43 characters of base64url.',
+  'cli.usage.bad-name':
+    '"{value}" is not a host name. Use lower-case letters, digits, "." and "-", at most 63 characters.',
   'cli.usage.help': 'hyperward help {command} tells how.',
   'cli.usage.help-all': 'hyperward help lists the commands.',
 
   'cli.error.answer-unknown':
     'The center’s answer to {route} has a form this version ({version}) does not know: {problem}. Use the CLI of the center’s version; --json prints the answer as it is.',
-  'cli.error.center-failed': 'The center could not do it (HTTP {status}). What is in force stays in force. Its log tells why.',
-  'cli.error.center-timeout': 'The center at {center} did not answer {route} within {ms} ms. What was asked may still happen there.',
-  'cli.error.center-unreachable': 'The center at {center} cannot be reached: {reason}. What is in force on the hosts stays in force.',
+  'cli.error.center-failed':
+    'The center could not do it (HTTP {status}). What is in force stays in force. Its log tells why.',
+  'cli.error.center-timeout':
+    'The center at {center} did not answer {route} within {ms} ms. What was asked may still happen there.',
+  'cli.error.center-unreachable':
+    'The center at {center} cannot be reached: {reason}. What is in force on the hosts stays in force.',
   'cli.error.center-untrusted':
     'What answers at {center} is not the center that {ca} vouches for ({reason}). The token was not sent. Check the URL and the CA file.',
   'cli.error.certificate-expired':
@@ -163,14 +173,17 @@ export const cliEn = {
   'cli.error.config-invalid': '{path} is not what login writes: {problem}. Mend it, or remove it and log in again.',
   'cli.error.config-exposed': '{path} can be changed by others (mode {mode}). chmod 600 {path}',
   'cli.error.ca-unreadable': 'The CA file {path} cannot be used: {reason}.',
-  'cli.error.file-exists': '{path} exists already and stays as it is; the token was not asked for. Choose another name.',
+  'cli.error.file-exists':
+    '{path} exists already and stays as it is; the token was not asked for. Choose another name.',
   'cli.error.fingerprint-mismatch':
     'No certificate that {center} shows has the fingerprint {fingerprint}. Nothing was stored and the token was not sent.',
-  'cli.error.no-ca': 'No CA file is known for the center. hyperward login URL --ca FILE stores one; HYPERWARD_CA gives one for one run.',
+  'cli.error.no-ca':
+    'No CA file is known for the center. hyperward login URL --ca FILE stores one; HYPERWARD_CA gives one for one run.',
   'cli.error.no-center': 'No center is known. hyperward login URL stores one; HYPERWARD_CENTER gives one for one run.',
   'cli.error.no-token':
     'No token file is known. hyperward login URL --token-file FILE stores its name; HYPERWARD_TOKEN_FILE gives one for one run.',
-  'cli.error.token-exposed': 'The token file {path} can be read by others (mode {mode}). It was not used. chmod 600 {path}',
+  'cli.error.token-exposed':
+    'The token file {path} can be read by others (mode {mode}). It was not used. chmod 600 {path}',
   'cli.error.token-unreadable': 'The token file {path} cannot be used: {reason}.',
   'cli.error.token-lost':
     'The token for {host} could not be written to {path} ({reason}) and is forgotten. hyperward hosts add {host} makes another, and that one replaces it.',
@@ -262,11 +275,15 @@ export const cliEn = {
   'cli.column.value': 'value',
   'cli.column.origin': 'from',
 
+  'cli.origin.option': 'an option',
+  'cli.origin.environment': 'the environment',
+
   'cli.said.applied': 'Stored as the draft, digest {digest}. Nothing is in force until hyperward publish.',
   'cli.said.checked': 'The policy is good.[ Warnings: {warnings}.]',
   'cli.said.plan': 'Revision {revision} would change {changed} of {total} hosts. Nothing was written.',
   'cli.said.plan-offline': '{changed} hosts would get a plan; {rules} rules. No center was asked.',
   'cli.said.compiled': 'Compiled in {ms} ms.',
+  'cli.said.differs': 'Something differs.',
   'cli.said.no-change': 'No connection changes its verdict.',
   'cli.said.changes': 'Connections that change verdict: {n}',
   'cli.said.more-changes': '{n} more are not shown.',
@@ -299,7 +316,7 @@ export const cliEn = {
   'cli.said.status-hosts': 'Hosts: {total}, {connected} connected, {inForce} in force',
   'cli.said.status-endpoints': 'Endpoints: {enforced} enforced, {closed} closed, {unreported} unreported',
   'cli.said.status-store': 'Store: PostgreSQL {version} ({kind}), schema {schema}',
-  'cli.said.status-problem': 'The latest inventory could not be compiled: {problem} The former plans are in force meanwhile.',
+  'cli.said.status-problem': 'Left out of the plans, so that it passes nothing: {problem}',
   'cli.said.empty': 'Nothing to show.',
   'cli.said.limited': 'The newest {n}; --limit shows more.',
   'cli.said.override': 'Set at the center',

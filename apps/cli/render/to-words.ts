@@ -1,0 +1,94 @@
+/** Values of the API in the words of people: rules, services, times, sizes. */
+import { portProtocols, typeProtocols } from '@hyperward/model'
+
+import { icmpTypes } from '../icmp-types.ts'
+import type { Text } from '../text.ts'
+
+const protocolNames = new Map<number, string>(
+  Object.entries({ ...portProtocols, ...typeProtocols }).map(([name, number]) => [number, name]),
+)
+const portNumbers: ReadonlySet<number> = new Set(Object.values(portProtocols))
+const typeNumbers: ReadonlySet<number> = new Set(Object.values(typeProtocols))
+
+export function toProtocolName(protocol: number): string {
+  return protocolNames.get(protocol) ?? `protocol ${protocol}`
+}
+
+/** `tcp/443`, `icmp/echo-request`, `protocol 47`. */
+export function toServiceName(protocol: number, port: number | null): string {
+  const name = toProtocolName(protocol)
+  if (port === null || !(portNumbers.has(protocol) || typeNumbers.has(protocol))) return name
+  return `${name}/${icmpTypes[protocol]?.[port] ?? port}`
+}
+
+/** `tcp/80-443`; the whole range is the protocol alone. */
+export function toServiceRange(protocol: number, ports: { readonly from: number; readonly to: number } | null): string {
+  if (ports === null) return toProtocolName(protocol)
+  if (ports.from === ports.to) return toServiceName(protocol, ports.from)
+  const highest = typeNumbers.has(protocol) ? 255 : 65_535
+  return ports.from === 0 && ports.to === highest
+    ? toProtocolName(protocol)
+    : `${toProtocolName(protocol)}/${ports.from}-${ports.to}`
+}
+
+export interface RuleOrigin {
+  readonly tier: string
+  readonly tenant: string | null
+  readonly policy: string
+  readonly name: string
+}
+
+/** `acme / shop / no-outsiders`; a provider rule begins with its tier. */
+export function toRuleName(text: Text, { tier, tenant, policy, name }: RuleOrigin): string {
+  return tier === 'builtin' ? text('cli.word.default-drop') : `${tenant ?? tier} / ${policy} / ${name}`
+}
+
+/** From a reference `<tier>:<tenant>/<policy>/<rule>`; another form is told as it is. */
+export function refToRuleName(text: Text, ref: string): string {
+  const match = /^(\w+):([^/]*)\/([^/]*)\/([^/]*)$/.exec(ref)
+  if (match === null) return ref
+  const [, tier = '', tenant = '', policy = '', name = ''] = match
+  return toRuleName(text, { tier, tenant: tenant === '' ? null : tenant, policy, name })
+}
+
+/** Local time of day with the date, to the second. */
+export function toLocalTime(at: string): string {
+  const time = new Date(at)
+  if (Number.isNaN(time.getTime())) return at
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const date = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`
+  return `${date} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`
+}
+
+/** How long ago; '–' for never. */
+export function toAge(text: Text, at: string | null, now: Date): string {
+  if (at === null) return text('cli.word.none')
+  const seconds = Math.floor((now.getTime() - Date.parse(at)) / 1000)
+  if (Number.isNaN(seconds)) return at
+  if (seconds < 1) return text('cli.word.now')
+  if (seconds < 60) return text('cli.word.ago-s', { n: seconds })
+  if (seconds < 3600) return text('cli.word.ago-m', { n: Math.floor(seconds / 60) })
+  return seconds < 172_800
+    ? text('cli.word.ago-h', { n: Math.floor(seconds / 3600) })
+    : text('cli.word.ago-d', { n: Math.floor(seconds / 86_400) })
+}
+
+const sizeUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
+
+export function toSize(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < sizeUnits.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${sizeUnits[unit]}`
+}
+
+/** Labels as `key=value`, sorted. */
+export function toLabels(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .sort()
+    .join(' ')
+}
