@@ -9,6 +9,8 @@ export interface FollowedVm {
   readonly nics: readonly FollowedNic[]
   /** What is wrong with its metadata, in sentences. */
   readonly problems: readonly string[]
+  /** Its description could not be read: it has no nics here, which does not mean that the VM has none. */
+  readonly unreadable: boolean
 }
 
 export interface FollowedNic {

@@ -39,7 +39,7 @@ export async function openLibvirtSession(
 
 /** A domain that is only defined uses no network, and may be defined on several hosts: it is no VM of this host until it starts. */
 function isActive(domain: ObservedDomain): boolean {
-  return domain.state !== 'shutoff'
+  return domain.state !== 'shut-off'
 }
 
 function toFollowedVm(domain: ObservedDomain): FollowedVm {
@@ -55,6 +55,8 @@ function toFollowedVm(domain: ObservedDomain): FollowedVm {
       device: tapTypes.has(type) ? device : null,
       unguardable: tapTypes.has(type) ? null : `an interface of type "${type}" has no tap to guard`,
     })),
+    unreadable:
+      domain.interfaces.length === 0 && domain.problems.some((one) => one.code === 'libvirt.domain-malformed'),
     problems: domain.problems.map(({ code, message }) => `${code}: ${message}`),
   }
 }

@@ -51,6 +51,7 @@ export function createVmFollower(options: VmFollowerOptions): VmFollower {
   let session: LibvirtSession | null = null
   let current: Observed<Followed> = unknown('libvirt was not asked yet')
   let lost: string | null = null
+  let lastVms: readonly FollowedVm[] = []
 
   const loop = createReconciler<Round>({
     round: look,
@@ -80,6 +81,7 @@ export function createVmFollower(options: VmFollowerOptions): VmFollower {
       return { outcome: 'failed', reason: observed.reason }
     }
     current = observed
+    lastVms = observed.value.vms
     if (lost !== null) options.onBack()
     lost = null
     return { outcome: 'unchanged', reason: null }
@@ -120,10 +122,18 @@ export function createVmFollower(options: VmFollowerOptions): VmFollower {
   }
 
   async function observeOnce(from: LibvirtSession): Promise<Observed<Followed & { unsure: ReadonlySet<string> }>> {
-    const vms = await from.observe()
-    if (!vms.known) return vms
-    const resolved = await toTaps(vms.value, options.links)
-    return resolved.known ? known({ vms: vms.value, ...resolved.value }) : resolved
+    const observed = await from.observe()
+    if (!observed.known) return observed
+    const vms = observed.value.map(keepUnreadable)
+    const resolved = await toTaps(vms, options.links)
+    return resolved.known ? known({ vms, ...resolved.value }) : resolved
+  }
+
+  /** A VM that cannot be read any more keeps what was read of it before. */
+  function keepUnreadable(vm: FollowedVm): FollowedVm {
+    if (!vm.unreadable) return vm
+    const before = lastVms.find((one) => one.uuid === vm.uuid)
+    return before === undefined ? vm : { ...before, problems: vm.problems, unreadable: true }
   }
 
   function lose(reason: string): void {

@@ -1,0 +1,87 @@
+/** A small model of a center behind connections that can break: it stores reports once each, as the real one does by stream and number. */
+import { agentMessageSchema, type AgentMessage, type CenterMessage } from '@hyperward/protocol'
+
+import type { Connection, ConnectionHandlers } from '../channel/channel-client.ts'
+
+export interface CenterModel {
+  connect(handlers: ConnectionHandlers): Connection
+  send(message: CenterMessage): void
+  breakConnection(reason: string): void
+  /** All that arrived, in order, over all connections. */
+  readonly received: AgentMessage[]
+  /** Events stored, each batch once. */
+  readonly stored: Extract<AgentMessage, { kind: 'events' }>[]
+  /** `away`: nobody listens. `mute`: takes connections and messages, and never answers. */
+  mode: 'there' | 'away' | 'mute'
+  acknowledges: boolean
+  connections: number
+  /** Announced at each connect. */
+  announced: { readonly revision: number; readonly digest: string; readonly body: string } | null
+}
+
+export function createCenterModel(): CenterModel {
+  let current: ConnectionHandlers | null = null
+  let lastSeq = 0
+  const model: CenterModel = {
+    received: [],
+    stored: [],
+    mode: 'there',
+    acknowledges: true,
+    connections: 0,
+    announced: null,
+    connect(handlers) {
+      model.connections += 1
+      const away = model.mode === 'away'
+      setTimeout(() => {
+        if (away) return handlers.onClose('connection refused')
+        current = handlers
+        handlers.onOpen()
+      }, 1)
+      return {
+        send: (text) => setTimeout(() => receive(handlers, text), 1),
+        close: (reason) => setTimeout(() => end(handlers, reason), 1),
+        ping: () => setTimeout(() => model.mode === 'there' && current === handlers && handlers.onAlive(), 1),
+        bufferedBytes: () => 0,
+      }
+    },
+    send: (message) => current?.onText(JSON.stringify(message)),
+    breakConnection(reason) {
+      if (current !== null) end(current, reason)
+    },
+  }
+
+  function end(handlers: ConnectionHandlers, reason: string): void {
+    if (current === handlers) current = null
+    handlers.onClose(reason)
+  }
+
+  function receive(from: ConnectionHandlers, text: string): void {
+    if (current !== from || model.mode !== 'there') return
+    const message = agentMessageSchema.parse(JSON.parse(text))
+    model.received.push(message)
+    switch (message.kind) {
+      case 'hello':
+        model.send({ kind: 'welcome', center: 'model', host: 'h', time: '2026-01-01T00:00:00.000Z' })
+        if (model.announced !== null) {
+          const { revision, digest } = model.announced
+          model.send({ kind: 'plan-available', revision, digest })
+        }
+        return
+      case 'fetch-plan':
+        if (model.announced !== null) model.send({ kind: 'plan', ...model.announced })
+        return
+      case 'events':
+      case 'inventory':
+      case 'status':
+        if (!model.acknowledges) return
+        if (message.seq > lastSeq && message.kind === 'events') model.stored.push(message)
+        lastSeq = Math.max(lastSeq, message.seq)
+        return model.send({ kind: 'ack', seq: message.seq })
+      case 'plan-result':
+      case 'renew':
+        return
+    }
+  }
+
+  return model
+}
