@@ -18,6 +18,10 @@ beforeAll(async () => {
     addresses: ['10.9.0.1/16', 'fd00:9::1/64'],
     host,
     tap: 'vnet0',
+    neighbours: [
+      { address: '10.9.0.2', mac: '02:00:00:00:00:02' },
+      { address: 'fd00:9::2', mac: '02:00:00:00:00:02' },
+    ],
   })
   b = await addNamespaceEndpoint(lab, {
     name: 'b',
@@ -25,6 +29,10 @@ beforeAll(async () => {
     addresses: ['10.9.0.2/16', 'fd00:9::2/64'],
     host,
     tap: 'tap7',
+    neighbours: [
+      { address: '10.9.0.1', mac: '02:00:00:00:00:01' },
+      { address: 'fd00:9::1', mac: '02:00:00:00:00:01' },
+    ],
   })
 })
 afterAll(() => lab.close())
