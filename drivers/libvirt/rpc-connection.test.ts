@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { OperationError } from '@hyperward/model'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, afterEach, expect, test } from 'vitest'
 
 import { createLibvirtConnection } from './libvirt-connection.ts'

@@ -191,4 +191,4 @@ function read() {
 }
 
 read()
-console.log(`agent of ${name} listens on ${portPath}`)
+process.stdout.write(`agent of ${name} listens on ${portPath}\n`)
