@@ -1,8 +1,12 @@
-import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 
 import type { Services } from '../services/services.ts'
 import { createApp } from './create-app.ts'
+
+/** What is used here of an OpenAPI document; the plugin's own type is also that of its YAML text. */
+interface Document {
+  readonly components?: { readonly schemas?: Readonly<Record<string, unknown>> }
+}
 
 /** The document as committed in schema/openapi.json: made from the routes themselves, keys sorted, so that the same routes give the same bytes. */
 export async function renderOpenApi(): Promise<string> {
@@ -10,16 +14,15 @@ export async function renderOpenApi(): Promise<string> {
   const services = {} as Services
   const app = await createApp(services, { https: null, logger: pino({ level: 'silent' }) })
   try {
-    return `${JSON.stringify(sortKeys(withoutUnused(app.swagger())), null, 2)}\n`
+    return `${JSON.stringify(sortKeys(withoutUnused(app.swagger() as Document)), null, 2)}\n`
   } finally {
     await app.close()
   }
 }
 
 /** Each schema is made for requests and for answers; what no route refers to is left out. */
-function withoutUnused(document: ReturnType<FastifyInstance['swagger']>): object {
-  const components = 'components' in document ? document.components : undefined
-  const schemas: Record<string, unknown> = { ...components?.schemas }
+function withoutUnused(document: Document): Document {
+  const schemas = document.components?.schemas ?? {}
   const used = new Set<string>()
   const visit = (value: unknown): void => {
     for (const [, name] of JSON.stringify(value).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
@@ -30,7 +33,7 @@ function withoutUnused(document: ReturnType<FastifyInstance['swagger']>): object
   }
   visit({ ...document, components: undefined })
   const kept = Object.fromEntries(Object.entries(schemas).filter(([name]) => used.has(name)))
-  return { ...document, components: { ...components, schemas: kept } }
+  return { ...document, components: { ...document.components, schemas: kept } }
 }
 
 function sortKeys(value: unknown): unknown {
