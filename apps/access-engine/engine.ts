@@ -44,11 +44,15 @@ export interface EngineOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly random: () => number
+  /** Keep the certificate fresh; default true. */
+  readonly renew?: boolean
   readonly intervals?: Partial<EngineIntervals>
 }
 
 /** Milliseconds. */
 export interface EngineIntervals {
+  /** Looks at libvirt without an event. */
+  readonly follow: number
   readonly round: number
   readonly pollEvents: number
   readonly collectExpired: number
@@ -57,6 +61,7 @@ export interface EngineIntervals {
 }
 
 const defaultIntervals: EngineIntervals = {
+  follow: 5000,
   round: 5000,
   pollEvents: 100,
   collectExpired: 5000,
@@ -103,6 +108,7 @@ export function createEngine(options: EngineOptions): Engine {
     onLost: (reason) => tell('libvirt-lost', `libvirt cannot be followed: ${reason}; what is enforced stays`),
     onBack: () => tell('libvirt-back', 'libvirt is followed again'),
     onBug: (error) => log.error({ err: error }, 'a look at libvirt failed unexpectedly'),
+    intervalMs: intervals.follow,
     now,
     random: options.random,
   })
@@ -185,7 +191,7 @@ export function createEngine(options: EngineOptions): Engine {
   function onCenterMessage(message: Exclude<CenterMessage, { kind: 'ack' }>): void {
     switch (message.kind) {
       case 'welcome':
-        return inBackground(renewal.check())
+        return inBackground(checkRenewal())
       case 'plan-available':
         return receiver.onAnnounced(message)
       case 'plan':
@@ -196,6 +202,10 @@ export function createEngine(options: EngineOptions): Engine {
         if (message.code === 'agent.unknown-plan') receiver.onNoAnswer()
         return log.warn({ code: message.code }, `the center: ${message.message}`)
     }
+  }
+
+  async function checkRenewal(): Promise<void> {
+    if (identity !== null && options.renew !== false) await renewal.check()
   }
 
   function requireIdentity(): HostIdentity {
@@ -293,7 +303,7 @@ export function createEngine(options: EngineOptions): Engine {
       every(5000, () => inBackground(connectWhenEnrolled()))
       every(intervals.pollEvents, poll)
       every(intervals.status, () => sendStatus('interval'))
-      every(60_000, () => inBackground(identity === null ? Promise.resolve() : renewal.check()))
+      every(60_000, () => inBackground(checkRenewal()))
       every(intervals.collectExpired, () => {
         const collected = datapath.collectExpired()
         if (!collected.known) log.warn({ reason: collected.reason }, 'expired connections could not be collected')

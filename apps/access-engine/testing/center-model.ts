@@ -22,6 +22,7 @@ export interface CenterModel {
 export function createCenterModel(): CenterModel {
   let current: ConnectionHandlers | null = null
   let lastSeq = 0
+  let stream: string | undefined
   const model: CenterModel = {
     received: [],
     stored: [],
@@ -61,6 +62,8 @@ export function createCenterModel(): CenterModel {
     model.received.push(message)
     switch (message.kind) {
       case 'hello':
+        if (message.stream !== stream) lastSeq = 0
+        stream = message.stream
         model.send({ kind: 'welcome', center: 'model', host: 'h', time: '2026-01-01T00:00:00.000Z' })
         if (model.announced !== null) {
           const { revision, digest } = model.announced
