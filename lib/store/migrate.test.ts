@@ -1,0 +1,77 @@
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+import { migrationsDirectory } from './migrate.ts'
+import { openStore } from './open-store.ts'
+import { startTestServer, type TestServer } from './testing/test-server.ts'
+
+let server: TestServer
+let directory: string
+
+beforeAll(async () => {
+  server = await startTestServer()
+  directory = await mkdtemp(join(tmpdir(), 'hwc-migrations-'))
+})
+afterAll(async () => {
+  await server.stop()
+  await rm(directory, { recursive: true })
+})
+
+async function copyMigrations(name: string, changes: Readonly<Record<string, string>>): Promise<string> {
+  const copy = join(directory, name)
+  await cp(migrationsDirectory, copy, { recursive: true })
+  for (const [file, text] of Object.entries(changes)) await writeFile(join(copy, file), text)
+  return copy
+}
+
+async function nextFile(): Promise<string> {
+  const count = (await readdir(migrationsDirectory)).length
+  return `${String(count + 1).padStart(4, '0')}-next.sql`
+}
+
+test('several centers that start at once on an empty store agree on one schema', async () => {
+  const url = await server.createDatabase()
+  const stores = await Promise.all([1, 2, 3, 4].map(() => openStore({ kind: 'url', url })))
+  const schemas = stores.map((store) => store.schema)
+  expect(new Set(schemas).size).toBe(1)
+  expect(await stores[0]?.query('select count(*) from schema_migration')).toEqual([{ count: schemas[0] }])
+  await Promise.all(stores.map((store) => store.close()))
+})
+
+test('a store of newer software is refused untouched', async () => {
+  const url = await server.createDatabase()
+  const newer = await copyMigrations('newer', { [await nextFile()]: 'create table later (id integer)' })
+  await (await openStore({ kind: 'url', url, migrations: newer })).close()
+  await expect(openStore({ kind: 'url', url })).rejects.toMatchObject({ code: 'store.schema-newer' })
+  await (await openStore({ kind: 'url', url, migrations: newer })).close()
+})
+
+test('a migration that differs from the one applied is refused', async () => {
+  const url = await server.createDatabase()
+  await (await openStore({ kind: 'url', url })).close()
+  const edited = await copyMigrations('edited', { '0001-initial.sql': 'select 1' })
+  await expect(openStore({ kind: 'url', url, migrations: edited })).rejects.toMatchObject({
+    code: 'store.migration-changed',
+  })
+})
+
+test('a migration that fails leaves the store as it was', async () => {
+  const url = await server.createDatabase()
+  await (await openStore({ kind: 'url', url })).close()
+  const text = 'create table half (id integer); select no_such_function();'
+  const failing = await copyMigrations('failing', { [await nextFile()]: text })
+  await expect(openStore({ kind: 'url', url, migrations: failing })).rejects.toMatchObject({
+    code: 'store.migration-failed',
+  })
+  const store = await openStore({ kind: 'url', url })
+  expect(await store.query(`select to_regclass('half') as half`)).toEqual([{ half: null }])
+  await store.close()
+})
+
+test('a server that is not there is told as such', async () => {
+  const url = 'postgres://nobody@127.0.0.1:1/none'
+  await expect(openStore({ kind: 'url', url })).rejects.toMatchObject({ code: 'store.unavailable' })
+})
