@@ -65,6 +65,16 @@ export async function cleanupStale(prefix: string): Promise<number> {
   return removed
 }
 
+/** The process that made the lab of this prefix, and whether it still runs; null when there is no lab. */
+export async function findLab(
+  prefix: string,
+): Promise<{ readonly owner: ProcessIdentity; readonly running: boolean } | null> {
+  const [path] = listRecords(prefix)
+  if (path === undefined) return null
+  const { owner } = JSON.parse(readFileSync(path, 'utf8')) as RecordContent
+  return { owner, running: await isRunning(owner) }
+}
+
 function listRecords(prefix: string): string[] {
   let names: string[]
   try {

@@ -49,7 +49,7 @@ export async function createPseudoHost(lab: Lab, options: PseudoHostOptions): Pr
   const dir = join(lab.dir, name)
   const cacheDir = options.cacheDir ?? defaultCacheDir
   const cgroup = `${lab.prefix}-${name}`
-  writeHostFiles(dir, options.uuid, cacheDir)
+  writeHostFiles(dir, name, options.uuid, cacheDir)
   const hierarchies = await readCgroupHierarchies()
   lab.record({ kind: 'cgroup', name: cgroup })
   await createCgroups(hierarchies, cgroup)
@@ -116,7 +116,7 @@ export async function createPseudoHost(lab: Lab, options: PseudoHostOptions): Pr
   return host
 }
 
-function writeHostFiles(dir: string, uuid: string, cacheDir: string): void {
+function writeHostFiles(dir: string, name: string, uuid: string, cacheDir: string): void {
   for (const part of [
     'run/libvirt',
     'run/hyperward',
@@ -144,6 +144,8 @@ function writeHostFiles(dir: string, uuid: string, cacheDir: string): void {
       '',
     ].join('\n'),
   )
+  // libvirt resolves its own host name at every start of a VM: without an entry it would wait for a name server
+  writeFileSync(join(dir, 'hosts'), `127.0.0.1 localhost ${name}\n::1 localhost\n`)
   // QEMU runs as root with its capabilities: image and sockets may lie under directories that only their owner may enter
   writeFileSync(
     join(dir, 'etc/qemu.conf'),
@@ -199,6 +201,7 @@ function toMountCommands(
         ]),
     ['umount', '--recursive', '--lazy', saved],
     bind(join(dir, 'etc'), '/etc/libvirt'),
+    bind(join(dir, 'hosts'), '/etc/hosts'),
     bind(join(dir, 'lib'), '/var/lib'),
     bind(join(dir, 'log'), '/var/log'),
     bind(join(dir, 'cache'), '/var/cache'),
