@@ -5,6 +5,7 @@ import {
   anyIdentity,
   type Direction,
   type HostPlan,
+  type HostPlanSections,
   type Identity,
   type PlannedRule,
   prefixContains,
@@ -35,8 +36,8 @@ export function lookupVerdict(
   protocol: number,
   port?: number,
 ): FoundVerdict {
-  const local = lookupIdentity(plan, localAddress)
-  const peer = lookupIdentity(plan, peerAddress)
+  const local = lookupIdentity(plan.sections, localAddress)
+  const peer = lookupIdentity(plan.sections, peerAddress)
   const number = lookupClass(plan, protocol, port)
   const keys = [
     [peer, number],
@@ -58,7 +59,7 @@ export function lookupVerdict(
 
 const steps = [1, 2, 3, 4] as const
 
-export function lookupIdentity({ sections }: HostPlan, address: Address): Identity {
+export function lookupIdentity(sections: Pick<HostPlanSections, 'addresses' | 'networks'>, address: Address): Identity {
   const exact = searchSorted(sections.addresses, (entry) => compareText(entry.address, address))
   if (exact !== undefined) return exact.identity
   const value = toAddressValue(address)

@@ -76,12 +76,12 @@ function matchesPeer(side: number, peer: IdentityClass): boolean {
 }
 
 /** First rule in order for each class; `rest` for every class not listed (null: none, the default drop). */
-interface FirstMatches {
+export interface FirstMatches {
   readonly byClass: ReadonlyMap<number, IndexedRule>
   readonly rest: IndexedRule | null
 }
 
-function firstMatches(rules: readonly IndexedRule[]): FirstMatches {
+export function firstMatches(rules: readonly IndexedRule[]): FirstMatches {
   const byClass = new Map<number, IndexedRule>()
   for (const rule of rules) {
     if (rule.classes === null) return { byClass, rest: rule }
@@ -100,4 +100,9 @@ function listRows(peer: Identity, matches: FirstMatches, others: FirstMatches | 
     if (!said) rows.push({ peer, class: number, rule })
   }
   return rows
+}
+
+/** The rules that can decide between a local identity and one peer, as one answer per class. */
+export function matchesOfPeer(local: LocalRules, peer: IdentityClass): FirstMatches {
+  return firstMatches(local.rules.filter((rule) => matchesPeer(peerSideOf(rule, local.direction), peer)))
 }
