@@ -64,3 +64,43 @@ test('explain asks the published plans', async () => {
   expect((await ask(2, 1, 5432)).body.action).toBe('drop')
   await agent.close()
 })
+
+test('diff tells which connections change their fate, by the rules that decide', async () => {
+  const agent = await connectAgent(center.url, await center.enroll('host-1'))
+  await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
+  await center.call('PUT', '/v1/policy/draft', samplePolicy(5432))
+  const first = (await center.call('POST', '/v1/policy/diff', {})).body
+  expect(first).toMatchObject({
+    published: 0,
+    more: 0,
+    changes: [
+      {
+        source: { members: ['acme/web-1'] },
+        destination: { members: ['acme/db-2'] },
+        services: ['tcp 5432'],
+        before: { action: 'drop', rule: { tier: 'builtin' } },
+        after: { action: 'allow', rule: { tenant: 'acme', policy: 'app', name: 'web-to-db' } },
+      },
+    ],
+  })
+  await center.call('POST', '/v1/policy/publish', {})
+  expect((await center.call('POST', '/v1/policy/diff', {})).body.changes).toEqual([])
+  const moved = (await center.call('POST', '/v1/policy/diff', { text: samplePolicy(5433) })).body.changes
+  const seen = moved.map((each: { services: string[]; after: { action: string } }) => [
+    each.services,
+    each.after.action,
+  ])
+  expect(seen).toEqual(
+    expect.arrayContaining([
+      [['tcp 5432'], 'drop'],
+      [['tcp 5433'], 'allow'],
+    ]),
+  )
+  await agent.close()
+})
+
+test('what is doubtful over the present VMs is a warning, not a refusal', async () => {
+  const answer = await center.call('PUT', '/v1/policy/draft', samplePolicy())
+  expect(answer.status).toBe(200)
+  expect(answer.body.warnings.map((each: { code: string }) => each.code)).toContain('label.unknown-key')
+})

@@ -1,5 +1,5 @@
 /** Names in certificates, as SPIFFE ids (URI in the subject alternative name). The common name is for people only: nothing reads it. */
-import { X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 
 import { parseHostName, type HostName } from '@hyperward/model'
 

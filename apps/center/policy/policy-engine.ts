@@ -1,8 +1,27 @@
 /** core/policy as the center uses it: one compile from policy and inventory, and the questions the API asks of a compilation. Pure. */
-import type { Diagnostic, HostPlan, Inventory, Packet, Policy, Revision } from '@hyperward/model'
+import {
+  defaultDropRef,
+  type Diagnostic,
+  type Inventory,
+  type Packet,
+  type Policy,
+  type Revision,
+} from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
-import { compile, lookupIdentity, lookupVerdict, resolve, type Compilation } from '@hyperward/policy'
-import type { ApiExplainResult, ApiRuleOrigin } from '@hyperward/protocol'
+import {
+  compile,
+  diffPolicies,
+  explain,
+  resolve,
+  validateAgainst,
+  type Compilation,
+  type DiffParty,
+  type DiffVerdict,
+  type ExplainedAddress,
+} from '@hyperward/policy'
+import type { ApiDiffResult, ApiExplainResult, ApiVerdictChange } from '@hyperward/protocol'
+
+import { toOrigin } from './rule-origin.ts'
 
 export interface CompileRequest {
   readonly policy: Policy
@@ -17,6 +36,11 @@ export function compilePolicy({ policy, inventory, revision, previous }: Compile
   return compile(resolved, { revision, sha256: sha256Hex, ...(previous === null ? {} : { previous }) })
 }
 
+/** What of the policy is doubtful over this inventory (a label no VM has, …). */
+export function toDoubts(compilation: Compilation): readonly Diagnostic[] {
+  return validateAgainst(compilation.resolved.policy, compilation.resolved.inventory)
+}
+
 /** What of the inventory was left out, and why. */
 export function toProblems(compilation: Compilation): readonly Diagnostic[] {
   return compilation.resolved.problems
@@ -24,41 +48,58 @@ export function toProblems(compilation: Compilation): readonly Diagnostic[] {
 
 export type Explained = Pick<ApiExplainResult, 'action' | 'source' | 'destination' | 'sides'>
 
-/** Asks the plans themselves, by the datapath's own order of look-ups: what is told is what is loaded. */
 export function explainPacket(compilation: Compilation, packet: Packet): Explained {
-  const source = findParty(compilation, packet.source)
-  const destination = findParty(compilation, packet.destination)
-  const sides: ApiExplainResult['sides'] = []
-  const ask = (direction: 'egress' | 'ingress', own: Party, other: Party): void => {
-    if (own.plan === null || own.told.endpoint === null) return
-    const found = lookupVerdict(own.plan, direction, own.address, other.address, packet.protocol, packet.port)
-    const { ref, tier, tenant, policy, name } = found.rule
-    const rule: ApiRuleOrigin = { ref, tier, tenant, policy, name }
-    sides.push({ direction, endpoint: own.told.endpoint, decided: { action: found.action, rule } })
+  const { source, destination, sides, verdict } = explain(compilation.resolved, packet)
+  return {
+    // between two addresses that are nobody's endpoint nothing of ours decides, and nothing is said to be allowed
+    action: verdict === 'not-enforced' ? 'drop' : verdict,
+    source: toParty(source),
+    destination: toParty(destination),
+    sides: sides.map(({ direction, endpoint, action, ref }) => ({
+      direction,
+      endpoint,
+      decided: { action, rule: toOrigin(ref) },
+    })),
   }
-  ask('egress', source, destination)
-  ask('ingress', destination, source)
-  const refusing = sides.find((side) => side.decided.action !== 'allow')
-  // a packet between two addresses that are nobody's endpoint passes no door of ours: not ours to allow
-  const action = sides.length === 0 ? 'drop' : (refusing?.decided.action ?? 'allow')
-  return { action, source: source.told, destination: destination.told, sides }
 }
 
-interface Party {
-  readonly address: Packet['source']
-  readonly plan: HostPlan | null
-  readonly told: ApiExplainResult['source']
+const changesLimit = 200
+const membersLimit = 20
+
+/** What changes from one policy to another over the same inventory; nothing published = nothing allowed. */
+export function diffCompilations(
+  before: Compilation | null,
+  after: Compilation,
+): Pick<ApiDiffResult, 'changes' | 'more'> {
+  const from = before?.resolved ?? resolve(emptyPolicy, after.resolved.inventory)
+  const { entries, total } = diffPolicies(from, after.resolved, changesLimit)
+  const changes = entries.map((entry) => ({
+    source: toMembers(entry.sources),
+    destination: toMembers(entry.destinations),
+    services: [...entry.services],
+    before: toDecided(entry.before),
+    after: toDecided(entry.after),
+  }))
+  return { changes, more: total - changes.length }
 }
 
-function findParty(compilation: Compilation, address: Packet['source']): Party {
-  for (const plan of compilation.plans) {
-    const endpoint = plan.sections.endpoints.find((each) => each.addresses.includes(address))
-    if (endpoint === undefined) continue
-    const identity = lookupIdentity(plan, address)
-    const { id, vmName, tenant } = endpoint
-    return { address, plan, told: { address, identity, endpoint: id, vmName, tenant, host: plan.host } }
-  }
-  const [any] = compilation.plans
-  const identity = any === undefined ? 1 : lookupIdentity(any, address)
-  return { address, plan: null, told: { address, identity, endpoint: null, vmName: null, tenant: null, host: null } }
+const emptyPolicy: Policy = { tenants: [], groups: [], rules: [] }
+
+function toParty(party: ExplainedAddress): ApiExplainResult['source'] {
+  const { address, identity, endpoint, vmName, tenant, host } = party
+  return { address, identity, endpoint, vmName, tenant, host }
+}
+
+function toMembers(parties: readonly DiffParty[]): ApiVerdictChange['source'] {
+  const all = parties.flatMap(({ tenant, vms, addresses, networks, world }) => [
+    ...(vms.length > 0 ? vms.map((vm) => (tenant === null ? vm : `${tenant}/${vm}`)) : addresses),
+    ...networks,
+    ...(world ? ['world'] : []),
+  ])
+  const members = [...new Set(all)].sort()
+  return { members: members.slice(0, membersLimit), more: Math.max(0, members.length - membersLimit) }
+}
+
+function toDecided({ action, rule }: DiffVerdict): ApiVerdictChange['before'] {
+  return { action: action === 'not-enforced' ? 'drop' : action, rule: toOrigin(rule ?? defaultDropRef) }
 }

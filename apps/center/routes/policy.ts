@@ -1,6 +1,7 @@
 import { OperationError, parseAddress, type Packet } from '@hyperward/model'
 import {
   candidateSchema,
+  diffResultSchema,
   draftSchema,
   explainResultSchema,
   explainSchema,
@@ -92,6 +93,20 @@ export function addPolicyRoutes(app: FastifyInstance, services: Services): void 
       },
     },
     async (request) => publisher.plan(toCandidate(request.body)),
+  )
+
+  typed(app).post(
+    '/v1/policy/diff',
+    {
+      config: acts('policy:read'),
+      bodyLimit,
+      schema: {
+        security: byAdministrator,
+        body: candidateSchema,
+        response: { 200: diffResultSchema, ...errorAnswers },
+      },
+    },
+    async (request) => publisher.diff(toCandidate(request.body)),
   )
 
   typed(app).post(

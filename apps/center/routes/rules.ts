@@ -1,8 +1,9 @@
 import type { Policy } from '@hyperward/model'
-import { rulesSchema, type ApiRuleHits, type ApiRuleOrigin } from '@hyperward/protocol'
+import { rulesSchema, type ApiRuleHits } from '@hyperward/protocol'
 import { readRuleCounts, type RuleCountRow } from '@hyperward/store'
 import type { FastifyInstance } from 'fastify'
 
+import { toOrigin } from '../policy/rule-origin.ts'
 import type { Services } from '../services/services.ts'
 import { acts, byAdministrator, errorAnswers, typed } from './route.ts'
 
@@ -46,14 +47,3 @@ function toCounts(row: RuleCountRow | undefined): Omit<ApiRuleHits, 'rule' | 'ac
 function toKnownAction(ref: string): 'drop' | null {
   return ref.startsWith('builtin:') ? 'drop' : null
 }
-
-/** `<tier>:<tenant>/<policy>/<rule>`, as toRuleRef makes it; none of the parts holds a slash. */
-function toOrigin(ref: string): ApiRuleOrigin {
-  const [, tierText, tenant, policy, name] = /^([a-z]+):([^/]*)\/([^/]*)\/(.*)$/.exec(ref) ?? []
-  const tier = tiers.find((each) => each === tierText)
-  // not made by a plan of ours: shown as it came
-  if (tier === undefined) return { ref, tier: 'builtin', tenant: null, policy: '', name: ref }
-  return { ref, tier, tenant: tenant === '' ? null : (tenant ?? null), policy: policy ?? '', name: name ?? '' }
-}
-
-const tiers = ['platform', 'tenant', 'baseline', 'builtin'] as const

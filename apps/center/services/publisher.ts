@@ -14,7 +14,7 @@ import {
 } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
 import { parsePolicy, planText, type Compilation } from '@hyperward/policy'
-import type { ApiExplainResult, ApiPlanResult, ApiPublishResult } from '@hyperward/protocol'
+import type { ApiDiffResult, ApiExplainResult, ApiPlanResult, ApiPublishResult } from '@hyperward/protocol'
 import {
   addPublication,
   readDraft,
@@ -27,7 +27,7 @@ import {
   type Store,
 } from '@hyperward/store'
 
-import { compilePolicy, explainPacket, toProblems } from '../policy/policy-engine.ts'
+import { compilePolicy, diffCompilations, explainPacket, toDoubts, toProblems } from '../policy/policy-engine.ts'
 import { PolicyInvalid } from '../policy/policy-invalid.ts'
 import type { InventoryView } from './inventory-view.ts'
 import type { Recorder } from './recorder.ts'
@@ -53,6 +53,7 @@ export interface Publisher {
   storeDraft(candidate: Candidate, by: string): Promise<readonly Diagnostic[]>
   /** Of the candidate, or of the stored draft. Writes nothing. */
   plan(candidate: Candidate | null): Promise<ApiPlanResult>
+  diff(candidate: Candidate | null): Promise<ApiDiffResult>
   explain(policy: 'draft' | 'published', packet: Packet): Promise<ApiExplainResult>
   publish(
     request: { expectedRevision?: number | undefined; expectedDraft?: string | undefined },
@@ -187,7 +188,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
         await writePolicyText(tx, { digest, file: candidate.file, body: candidate.text })
         await writeDraft(tx, { digest, by, now: clock() })
       })
-      return [...warnings, ...toProblems(resolved)]
+      return doubts(warnings, resolved)
     },
     async plan(candidate) {
       const text = await chosen(candidate)
@@ -199,9 +200,15 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
         revision,
         policyDigest: sha256Hex(text.text),
         hosts: compiled.plans.map((plan) => ({ ...toSummary(plan), changed: isChanged(plan) })),
-        warnings: [...warnings, ...toProblems(compiled)],
+        warnings: doubts(warnings, compiled),
         compileMs: performance.now() - begun,
       }
+    },
+    async diff(candidate) {
+      const { policy, warnings } = parse(await chosen(candidate))
+      const compiled = compile(policy, (published?.revision ?? 0) + 1, null)
+      const changes = diffCompilations(published?.compiled ?? null, compiled)
+      return { published: published?.revision ?? 0, ...changes, warnings: doubts(warnings, compiled) }
     },
     async explain(which, packet) {
       const revision = published?.revision ?? 0
@@ -238,7 +245,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
           policyDigest: digest,
           changed,
           hosts,
-          warnings: [...warnings, ...toProblems(compiled)],
+          warnings: doubts(warnings, compiled),
         }
       }),
     onInventoryChange() {
@@ -249,6 +256,11 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     forget: (host) => planned.delete(host),
     settled: () => serial(async () => undefined),
   }
+}
+
+/** All that an author should know of a policy that is accepted. */
+function doubts(warnings: readonly Diagnostic[], compilation: Compilation): Diagnostic[] {
+  return [...warnings, ...toDoubts(compilation), ...toProblems(compilation)]
 }
 
 function toRevision(value: number): Revision {

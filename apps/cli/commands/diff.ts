@@ -16,7 +16,7 @@ import { readAnswer } from '../read-answer.ts'
 import { toDiagnostics, withSources } from '../read-diagnostics.ts'
 import { readDocument, type Document } from '../read-document.ts'
 import { tellWarnings } from '../render/tell-warnings.ts'
-import { toRuleName, toServiceRange } from '../render/to-words.ts'
+import { toRuleName } from '../render/to-words.ts'
 import { diffRuleLists, type ChangedRule } from '../rule-list-diff.ts'
 import type { Cell } from '../terminal/render-table.ts'
 import type { StyleName } from '../terminal/style.ts'
@@ -89,15 +89,13 @@ function tellChanges(
       { title: text('cli.column.from') },
       { title: text('cli.column.to') },
       { title: text('cli.column.service') },
-      { title: text('cli.column.direction') },
       { title: text('cli.column.before') },
       { title: text('cli.column.after') },
     ],
     changes.map((change) => [
       toMembers(text, change.source, names),
       toMembers(text, change.destination, names),
-      change.protocol === null ? text('cli.word.other-protocols') : toServiceRange(change.protocol, change.ports),
-      text(`cli.direction.${change.direction}`),
+      change.services.join(', '),
       toDecided(text, change.before),
       toDecided(text, change.after),
     ]),

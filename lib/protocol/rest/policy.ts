@@ -76,17 +76,16 @@ export const ruleOriginSchema = z
 
 const decidedSchema = z.strictObject({ action: actionSchema, rule: ruleOriginSchema })
 
-/** One class of connections whose verdict changes: everything from `source` to `destination` with a port (or type) in the range. */
+/** VMs as `tenant/name`, then networks and addresses; `world` = every address that is nobody's. A bounded list; `more` counts the rest. */
+const changePartySchema = z.strictObject({ members: z.array(z.string()), more: z.number().int() })
+
+/** Connections whose fate changes, end to end: from every member of `source` to every member of `destination` with each of the services. */
 export const verdictChangeSchema = z
   .strictObject({
-    /** Endpoint ids, prefixes or `any`, a few examples first; `more` counts the rest. */
-    source: z.strictObject({ members: z.array(z.string()), more: z.number().int() }),
-    destination: z.strictObject({ members: z.array(z.string()), more: z.number().int() }),
-    /** null = every protocol no rule names. */
-    protocol: z.number().int().nullable(),
-    /** Port or ICMP type range; null where the protocol has none. */
-    ports: z.strictObject({ from: z.number().int(), to: z.number().int() }).nullable(),
-    direction: directionSchema,
+    source: changePartySchema,
+    destination: changePartySchema,
+    /** `tcp 5432`, `udp 9000-9010`, `icmp echo-request`, `any`. */
+    services: z.array(z.string()),
     before: decidedSchema,
     after: decidedSchema,
   })
