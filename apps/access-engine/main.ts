@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import { release } from 'node:os'
 
 import { createEbpfDriver, probeKernel } from '@hyperward/driver-ebpf'
-import { createDoor } from '@hyperward/driver-nftables'
+import { createDoor, renderDoor } from '@hyperward/driver-nftables'
 import { OperationError } from '@hyperward/model'
 import { readFileIfExists, sha256Hex, writeFileAtomic } from '@hyperward/os'
 import { createKeyAndCsr } from '@hyperward/pki'
@@ -15,6 +15,7 @@ import { parseArguments, usage } from './arguments.ts'
 import { connectWebsocket } from './channel/connect-websocket.ts'
 import { readConfig, type EngineConfig } from './config.ts'
 import { createClosedDatapath, type EngineDatapath } from './enforce/engine-datapath.ts'
+import { createStandingDoor } from './enforce/standing-door.ts'
 import { createEngine, type Engine } from './engine.ts'
 import { enroll } from './enroll/enroll.ts'
 import { loadHostIdentity, readCertificateLife, saveHostIdentity } from './enroll/host-identity.ts'
@@ -65,7 +66,11 @@ async function runCommand(args: readonly string[]): Promise<void> {
 async function run(config: EngineConfig): Promise<void> {
   const log = pino({ level: config.logLevel, base: { host: config.host } })
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 })
-  const door = createDoor({ tapPatterns: config.tapPatterns })
+  const door = createStandingDoor({
+    door: createDoor({ tapPatterns: config.tapPatterns }),
+    wholeRules: renderDoor(config.tapPatterns).match(/^add rule /gm)?.length ?? 0,
+    onRepaired: (what) => log.warn({ reason: what }, 'the closed door was put up again'),
+  })
   const running: { engine: Engine | null } = { engine: null }
   // before anything is touched: a second engine must not get as far as the kernel
   const socket = await serveStatus(config.statusSocket, () => running.engine?.state() ?? { running: true })
