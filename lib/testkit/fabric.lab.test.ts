@@ -176,6 +176,7 @@ test('what a killed lab leaves is removed by the next, and a live one is refused
     const { hosts } = await createFabric(lab, { hosts: ['host-a'] })
     await lab.start(null, 'sh', ['-c', 'setsid sleep 1000 & exec sleep 1001'])
     await hosts[0].start('sleep', ['1002'])
+    await new Promise((resolve) => setTimeout(resolve, 300))
     await import('node:fs').then(({ writeFileSync }) => writeFileSync(lab.dir + '/up', ''))
     setInterval(() => undefined, 1000)`
   const owner = await start(process.execPath, ['--input-type=module', '-e', script])

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 
 import { createLab, type Lab } from './lab.ts'
 import { addHostNetns, addNamespaceEndpoint } from './namespace-endpoint.ts'
+import { waitFor } from './wait-for.ts'
 
 let lab: Lab
 beforeEach(async () => {
@@ -35,9 +36,11 @@ test('two endpoints on one bridge reach each other, v4 and v6, and not when the 
 
 test('close ends what was started, also what it left behind, and removes all names', async () => {
   const host = await addHostNetns(lab)
-  await lab.start(host, 'sh', ['-c', 'setsid sleep 300 & exec sleep 301'])
+  await lab.start(host, 'sh', ['-c', 'setsid sleep 300.0417 & exec sleep 301.0417'])
+  const sleepers = async () => (await exec('pgrep', ['-f', '^sleep 30[01].0417$'])).stdout.split('\n').filter(Boolean)
+  await waitFor(async () => (await sleepers()).length === 2)
   await lab.close()
-  expect((await exec('pgrep', ['-f', 'sleep 30[01]$'])).stdout).toBe('')
+  expect(await sleepers()).toEqual([])
   expect(readdirSync('/run/netns').filter((name) => name.startsWith('hwtns-'))).toEqual([])
   expect(readdirSync('/sys/fs/cgroup/pids')).not.toContain('hwtns-lab')
 })
