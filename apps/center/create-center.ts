@@ -49,6 +49,8 @@ export interface Center {
 }
 
 const dayMs = 86_400_000
+/** A center that was killed is given up by its database within this. */
+const soleUseMs = 5000
 
 export async function createCenter(options: CenterOptions): Promise<Center> {
   const clock = options.clock ?? (() => new Date())
@@ -61,8 +63,8 @@ export async function createCenter(options: CenterOptions): Promise<Center> {
   const onNotice = (text: string): void => log.warn({ part: 'store' }, text)
   const store = await openStore(
     options.storeUrl === undefined
-      ? { kind: 'embedded', dir: join(options.data, 'store'), onNotice }
-      : { kind: 'url', url: options.storeUrl, onNotice },
+      ? { kind: 'embedded', dir: join(options.data, 'store'), onNotice, soleUseMs }
+      : { kind: 'url', url: options.storeUrl, onNotice, soleUseMs },
   )
   try {
     return await openCenter({ ...options, clock, log, name }, ca, store)

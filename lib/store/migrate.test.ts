@@ -75,3 +75,25 @@ test('a server that is not there is told as such', async () => {
   const url = 'postgres://nobody@127.0.0.1:1/none'
   await expect(openStore({ kind: 'url', url })).rejects.toMatchObject({ code: 'store.unavailable' })
 })
+
+test('a second center on one database is refused, and takes it when the first is gone', async () => {
+  const url = await server.createDatabase()
+  const first = await openStore({ kind: 'url', url, soleUseMs: 0 })
+  await expect(openStore({ kind: 'url', url, soleUseMs: 0 })).rejects.toMatchObject({ code: 'store.in-use' })
+  // the lock's own connection is cut: it is taken again
+  await first.query(
+    `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted
+       and database = (select oid from pg_database where datname = current_database())`,
+  )
+  await expect
+    .poll(
+      () =>
+        first.query(`select count(*) as count from pg_locks where locktype = 'advisory' and granted
+       and database = (select oid from pg_database where datname = current_database())`),
+      { timeout: 5000 },
+    )
+    .toEqual([{ count: 1 }])
+  const waiting = openStore({ kind: 'url', url, soleUseMs: 5000 })
+  await first.close()
+  await (await waiting).close()
+})

@@ -4,12 +4,15 @@ import type { PoolConfig } from 'pg'
 import { openEmbedded, type EmbeddedServer } from './embedded/open-embedded.ts'
 import type { PostgresBinaries } from './embedded/postgres-binaries.ts'
 import { migrate } from './migrate.ts'
+import { takeSoleUse } from './sole-user.ts'
 import { createConnection, type Store } from './store.ts'
 
 export type StoreOptions = StoreSource & {
   /** What an operator should know: a server started again, an upgrade. Default: nobody is told. */
   readonly onNotice?: (text: string) => void
   readonly migrations?: string
+  /** Waits at most so long for another center to let the database go, then `store.in-use`; without it others may use it too. */
+  readonly soleUseMs?: number
 }
 
 type StoreSource =
@@ -35,6 +38,7 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
   const connection = createConnection(config)
   try {
     const schema = await migrate(connection, options.migrations)
+    const sole = options.soleUseMs === undefined ? null : await takeSoleUse(config, onNotice, options.soleUseMs)
     const [version] = await connection.query<{ version: string }>(`select current_setting('server_version') as version`)
     return {
       kind: options.kind,
@@ -44,6 +48,7 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
       transaction: (work) => connection.transaction(work),
       serverPid: () => server?.pid() ?? null,
       async close() {
+        await sole?.end()
         await connection.pool.end()
         await server?.stop()
       },

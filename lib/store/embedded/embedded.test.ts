@@ -58,11 +58,10 @@ test('what was acknowledged is there after kill -9 of the server in the middle o
   const store = await open()
   await store.query('create table acknowledged (id integer primary key)')
   const acknowledged: number[] = []
-  let writing = true
-  let next = 0
+  const state = { writing: true, next: 0 }
   const write = async (): Promise<void> => {
-    while (writing) {
-      const id = (next += 1)
+    while (state.writing) {
+      const id = (state.next += 1)
       try {
         await store.query('insert into acknowledged values ($1)', [id])
         acknowledged.push(id)
@@ -82,7 +81,7 @@ test('what was acknowledged is there after kill -9 of the server in the middle o
   }
   const before = acknowledged.length
   await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(before + 100)
-  writing = false
+  state.writing = false
   await Promise.all(writers)
   const rows = await store.query<{ id: number }>('select id from acknowledged')
   const stored = new Set(rows.map((row) => row.id))
