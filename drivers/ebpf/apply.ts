@@ -30,7 +30,8 @@ type Executors = { readonly [K in StepKind]: (kernel: Kernel, tables: TableFds |
 const ENOENT = -2
 
 const executors: Executors = {
-  'remove-endpoint': ({ bpf, loaded }, _tables, step) => ignoreAbsent(bpf.remove(loaded.maps.endpoints, renderKey(step.ifindex))),
+  'remove-endpoint': ({ bpf, loaded }, _tables, step) =>
+    ignoreAbsent(bpf.remove(loaded.maps.endpoints, renderKey(step.ifindex))),
   'set-endpoint': ({ bpf, loaded, names }, _tables, { row }) => {
     const index = names.endpoints.indexOf(row.endpoint)
     return bpf.update(loaded.maps.endpoints, renderKey(row.ifindex), renderEndpoint(row, index))
@@ -41,10 +42,12 @@ const executors: Executors = {
       renderVerdictKey(row.verdict),
       renderVerdictValue(row.verdict, names.rules.indexOf(row.label.ref), row.label.log),
     ),
-  'remove-verdict': ({ bpf }, tables, step) => ignoreAbsent(bpf.remove(fdOf(tables, 'verdicts'), renderVerdictKey(step.verdict))),
+  'remove-verdict': ({ bpf }, tables, step) =>
+    ignoreAbsent(bpf.remove(fdOf(tables, 'verdicts'), renderVerdictKey(step.verdict))),
   'set-address': ({ bpf }, tables, { row }) =>
     bpf.update(fdOf(tables, 'addresses'), renderAddress(row.address), renderAddressValue(row)),
-  'remove-address': ({ bpf }, tables, step) => ignoreAbsent(bpf.remove(fdOf(tables, 'addresses'), renderAddress(step.address))),
+  'remove-address': ({ bpf }, tables, step) =>
+    ignoreAbsent(bpf.remove(fdOf(tables, 'addresses'), renderAddress(step.address))),
 }
 
 export function runSteps(kernel: Kernel, tables: TableFds | null, steps: readonly Step[]): string | null {
@@ -187,7 +190,13 @@ function renderTable({ names }: Kernel, table: TableName, desired: Tables): Cont
         .map((row) => ({ ...renderNetwork(row.prefix), identity: row.identity }))
         .filter((row) => row.family === family)
       return {
-        ...hash(key, value, rows.length, Buffer.concat(rows.map((row) => row.key)), Buffer.concat(rows.map((row) => renderKey(row.identity)))),
+        ...hash(
+          key,
+          value,
+          rows.length,
+          Buffer.concat(rows.map((row) => row.key)),
+          Buffer.concat(rows.map((row) => renderKey(row.identity))),
+        ),
         type: mapTypes.lpmTrie,
       }
     }

@@ -54,7 +54,9 @@ export function decodeNetworks(four: Entries, six: Entries): PrefixIdentity[] {
   for (let i = 0; i < six.count; i += 1) {
     const at = i * layout.network6.key
     const number = (six.keys.readBigUInt64BE(at + 4) << 64n) | six.keys.readBigUInt64BE(at + 12)
-    networks.push(toNetwork(toAddress({ family: 6, number }), six.keys.readUInt32LE(at), six.values.readUInt32LE(i * 4)))
+    networks.push(
+      toNetwork(toAddress({ family: 6, number }), six.keys.readUInt32LE(at), six.values.readUInt32LE(i * 4)),
+    )
   }
   return networks
 }
@@ -124,7 +126,11 @@ export function decodeVerdicts(
 }
 
 /** null when the row's endpoint has no name: it was written by something else. */
-export function decodeEndpoint(ifindex: number, value: Buffer, nameOf: (index: number) => EndpointId | null): EndpointRow | null {
+export function decodeEndpoint(
+  ifindex: number,
+  value: Buffer,
+  nameOf: (index: number) => EndpointId | null,
+): EndpointRow | null {
   const endpoint = nameOf(value.readUInt32LE(8))
   if (endpoint === null) return null
   return {

@@ -51,7 +51,10 @@ export interface Current {
   readonly endpoints: ReadonlyMap<number, EndpointRow>
 }
 
-export function diff(current: Current, desired: { tables: Tables; endpoints: ReadonlyMap<number, EndpointRow> }): Difference {
+export function diff(
+  current: Current,
+  desired: { tables: Tables; endpoints: ReadonlyMap<number, EndpointRow> },
+): Difference {
   const close: Step<'remove-endpoint'>[] = []
   const open: Step<'set-endpoint'>[] = []
   for (const [ifindex, row] of current.endpoints) {
@@ -259,6 +262,10 @@ function sameLabel(a: RuleLabel | undefined, b: RuleLabel | undefined): boolean 
 
 function sameEndpoint(a: EndpointRow, b: EndpointRow): boolean {
   return (
-    a.endpoint === b.endpoint && a.mac === b.mac && a.zone === b.zone && a.segment === b.segment && a.closed === b.closed
+    a.endpoint === b.endpoint &&
+    a.mac === b.mac &&
+    a.zone === b.zone &&
+    a.segment === b.segment &&
+    a.closed === b.closed
   )
 }

@@ -184,7 +184,8 @@ function bind(bpf: ReturnType<typeof koffi.load>, libc: ReturnType<typeof koffi.
     if (level > 0) return 0
     const length: unknown = vsnprintf(line, line.length, format, args)
     // the end says why; a verifier's log can be long
-    if (typeof length === 'number') log = (log + line.toString('utf8', 0, Math.min(length, line.length - 1))).slice(-8000)
+    if (typeof length === 'number')
+      log = (log + line.toString('utf8', 0, Math.min(length, line.length - 1))).slice(-8000)
     return 0
   }, printType)
   setPrint(print)
@@ -274,8 +275,7 @@ function bind(bpf: ReturnType<typeof koffi.load>, libc: ReturnType<typeof koffi.
     attach: (place, fd, handle, priority) =>
       // BPF_TC_F_REPLACE: the filter there is exchanged, never absent in between
       toInt(tcAttach(hook(place.ifindex, pointOf(place)), filter(handle, priority, fd, 1))),
-    detach: (place, handle, priority) =>
-      toInt(tcDetach(hook(place.ifindex, pointOf(place)), filter(handle, priority))),
+    detach: (place, handle, priority) => toInt(tcDetach(hook(place.ifindex, pointOf(place)), filter(handle, priority))),
     query(place, handle, priority) {
       const found = filter(handle, priority)
       const result = toInt(tcQuery(hook(place.ifindex, pointOf(place)), found))

@@ -40,7 +40,8 @@ export function loadObject(bpf: Libbpf, objectPath: string, pinRoot: string, siz
     if (map === null) return fail(`${objectPath} has no map ${name}`)
     const path = `${directory}/${name}`
     const entries = existingEntries(bpf, path) ?? chosenEntries(name, sizes)
-    if (entries !== null && bpf.setMaxEntries(map, entries) < 0) return fail(`map ${name} cannot have ${entries} entries`)
+    if (entries !== null && bpf.setMaxEntries(map, entries) < 0)
+      return fail(`map ${name} cannot have ${entries} entries`)
     if (bpf.setPinPath(map, path) < 0) return fail(`map ${name} cannot be pinned at ${path}`)
   }
   const result = bpf.loadObject(object)

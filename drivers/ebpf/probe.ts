@@ -16,8 +16,8 @@ const needs = {
     'ring buffers (Linux 5.8)': 27,
   },
   helpers: {
-    'bpf_redirect': 23,
-    'bpf_skb_change_tail': 38,
+    bpf_redirect: 23,
+    bpf_skb_change_tail: 38,
     'bpf_ringbuf_reserve (Linux 5.8)': 131,
     'bpf_ktime_get_coarse_ns (Linux 5.11)': 160,
     'bpf_for_each_map_elem (Linux 5.13)': 164,

@@ -61,7 +61,10 @@ export function createReconcile(kernel: Kernel): Reconciler {
     return result
   }
 
-  async function round(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<{ report: ReconcileReport }> {
+  async function round(
+    plan: HostPlan | null,
+    attachments: readonly Attachment[],
+  ): Promise<{ report: ReconcileReport }> {
     const wanted = toDesired(plan, attachments)
     const refused = new Map<number, string>()
     const report = (
@@ -77,14 +80,17 @@ export function createReconcile(kernel: Kernel): Reconciler {
         generation,
         ms: 0,
         endpoints: attachments.map(({ endpoint, device, ifindex }) => {
-          const why = outcome === 'failed' ? reason : (refused.get(ifindex) ?? wanted.closedBecause.get(ifindex) ?? null)
+          const why =
+            outcome === 'failed' ? reason : (refused.get(ifindex) ?? wanted.closedBecause.get(ifindex) ?? null)
           return { endpoint, device, state: why === null ? 'enforced' : 'closed', reason: why }
         }),
       },
     })
     const read = readCurrent()
     if (typeof read === 'string') return report('failed', read)
-    const gone = [...new Set([...hooks.known(), ...read.endpoints.keys()])].filter((ifindex) => !wanted.endpoints.has(ifindex))
+    const gone = [...new Set([...hooks.known(), ...read.endpoints.keys()])].filter(
+      (ifindex) => !wanted.endpoints.has(ifindex),
+    )
     const fresh = attachments.filter(({ ifindex }) => !attached.has(ifindex))
     // without a plan the tables stay as they are: every endpoint is closed, which needs none
     const desired = { tables: plan === null ? read.tables : wanted.tables, endpoints: wanted.endpoints }
@@ -104,7 +110,11 @@ export function createReconcile(kernel: Kernel): Reconciler {
     if (refusing !== null) return report('failed', refusing)
     const changed = desired.tables === null ? 'kept' : changeTables(difference, desired.tables)
     if (changed !== 'kept' && changed !== 'swapped') return report('failed', changed.reason)
-    const opening = runSteps(kernel, tables, difference.open.filter((step) => !refused.has(step.row.ifindex)))
+    const opening = runSteps(
+      kernel,
+      tables,
+      difference.open.filter((step) => !refused.has(step.row.ifindex)),
+    )
     if (opening !== null) return report('failed', opening)
     for (const ifindex of gone) {
       const failed = await hooks.detach(ifindex)
@@ -190,7 +200,8 @@ export function createReconcile(kernel: Kernel): Reconciler {
     current = null
     const read = readCurrent()
     if (typeof read === 'string') return { known: false, reason: read }
-    const difference = before.tables === null ? null : diffOrClose(read, { tables: before.tables, endpoints: before.endpoints })
+    const difference =
+      before.tables === null ? null : diffOrClose(read, { tables: before.tables, endpoints: before.endpoints })
     if (difference === null || isEmpty(difference)) {
       current = before
       return known({ drift })

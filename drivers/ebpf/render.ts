@@ -1,5 +1,13 @@
 /** Rows → bytes of map keys and values, as bpf/layout.h lays them out (little-endian hosts; what stands in packets is in network order). */
-import { toAddressValue, toPrefixValue, type Action, type Address, type Direction, type ServiceClass, type Verdict } from '@hyperward/model'
+import {
+  toAddressValue,
+  toPrefixValue,
+  type Action,
+  type Address,
+  type Direction,
+  type ServiceClass,
+  type Verdict,
+} from '@hyperward/model'
 
 import type { EndpointRow } from './desired.ts'
 import type { AddressRow } from './diff.ts'
@@ -62,7 +70,10 @@ export function renderAddressValue(row: AddressRow, bytes = Buffer.alloc(layout.
 }
 
 /** Key of the prefix's trie, and which it is. */
-export function renderNetwork(prefix: Parameters<typeof toPrefixValue>[0]): { readonly family: 4 | 6; readonly key: Buffer } {
+export function renderNetwork(prefix: Parameters<typeof toPrefixValue>[0]): {
+  readonly family: 4 | 6
+  readonly key: Buffer
+} {
   const value = toPrefixValue(prefix)
   if (value.family === 4) {
     const key = Buffer.alloc(layout.network4.key)

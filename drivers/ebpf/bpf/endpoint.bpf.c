@@ -382,7 +382,8 @@ __noinline int related(struct __sk_buff *skb, const struct packet *packet, const
 	return PASS;
 }
 
-/* Asking for an address and the answer to it (RFC 2131, RFC 8415) need no rule; serving one is never allowed. -1 = not DHCP: policy decides. */
+/* Asking for an address and the answer to it (RFC 2131, RFC 8415) need no rule; serving one is never allowed. */
+#define NOT_DHCP 0x102 /* policy decides */
 static __always_inline int dhcp(struct __sk_buff *skb, const struct packet *packet, const struct context *context,
 				const struct endpoint *endpoint)
 {
@@ -406,7 +407,7 @@ static __always_inline int dhcp(struct __sk_buff *skb, const struct packet *pack
 		if (asked && bpf_ktime_get_ns() - asked < DHCP_WINDOW_NS)
 			return PASS;
 	}
-	return -1;
+	return NOT_DHCP;
 }
 
 /* Neighbour discovery and multicast listener reports need no rule (RFC 4890 §4.3.1); what only routers send does not leave a VM. */
@@ -494,8 +495,8 @@ static __always_inline int enforce(struct __sk_buff *skb, __u32 from)
 		return drop(&packet, &context, endpoint->index, reason);
 	if (packet.proto == 17) {
 		int fate = dhcp(skb, &packet, &context, endpoint);
-		if (fate != -1)
-			return fate == DROP ? DROP : PASS;
+		if (fate != NOT_DHCP)
+			return fate;
 	} else if (packet.icmp_kind == ICMP_ERROR) {
 		return related(skb, &packet, &context, endpoint);
 	} else if (packet.icmp_kind >= ICMP_NEIGHBOUR && packet.icmp_kind <= ICMP_ROUTING) {

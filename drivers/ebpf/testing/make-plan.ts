@@ -91,8 +91,16 @@ export function makePlan(input: PlanInput): HostPlan {
       addresses: input.endpoints.flatMap((endpoint) =>
         endpoint.addresses.map((text) => ({ address: address(text), identity: toIdentity(endpoint.identity) })),
       ),
-      networks: (input.networks ?? []).map(([text, identity]) => ({ prefix: prefix(text), identity: toIdentity(identity) })),
-      services: (input.services ?? []).map(([protocol, from, to, serviceClass]) => ({ protocol, from, to, class: serviceClass })),
+      networks: (input.networks ?? []).map(([text, identity]) => ({
+        prefix: prefix(text),
+        identity: toIdentity(identity),
+      })),
+      services: (input.services ?? []).map(([protocol, from, to, serviceClass]) => ({
+        protocol,
+        from,
+        to,
+        class: serviceClass,
+      })),
       verdicts,
       rules,
     },
@@ -108,7 +116,11 @@ export function endpointId(number: number): EndpointId {
 }
 
 export function macOf(number: number): Mac {
-  return must(parseMac(`02:00:00:00:${(number >> 8).toString(16).padStart(2, '0')}:${(number & 255).toString(16).padStart(2, '0')}`))
+  return must(
+    parseMac(
+      `02:00:00:00:${(number >> 8).toString(16).padStart(2, '0')}:${(number & 255).toString(16).padStart(2, '0')}`,
+    ),
+  )
 }
 
 export function address(text: string): Address {
