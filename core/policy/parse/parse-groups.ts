@@ -56,13 +56,16 @@ function parseSelector(
   tenant: TenantName | null,
 ): Pick<WrittenGroup, 'selector' | 'labelFields'> | null {
   const known = tenant === null ? selectorKinds : selectorKinds.filter((kind) => kind !== 'tenants')
+  const before = reader.report.diagnostics.length
   const fields = reader.record(field, known)
   if (fields === null) return null
   const endpointKind = fields.get('labels') ?? fields.get('tenants')
   const present = [endpointKind, fields.get('networks'), fields.get('groups')].filter((one) => one !== undefined)
   const [first, second] = present
   if (first === undefined) {
-    reader.report.add('group.empty-selector', field.path, field.place, { group: field.key })
+    // a misspelt selector has been told already
+    const told = reader.report.diagnostics.length > before
+    if (!told) reader.report.add('group.empty-selector', field.path, field.place, { group: field.key })
     return null
   }
   if (second !== undefined) {

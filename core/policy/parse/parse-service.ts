@@ -12,10 +12,11 @@ const allTypes: PortRange = { from: 0, to: 255 }
 
 /** Null when anything in it was wrong: a service is never half of what was written. */
 export function parseService(reader: DocumentReader, field: Field): Service | null {
+  const before = reader.report.diagnostics.length
   const fields = reader.record(field, serviceFields)
   if (fields === null) return null
-  const before = reader.report.diagnostics.length
-  if (fields.size === 0) reader.report.add('service.empty', field.path, field.place, {})
+  if (fields.size === 0 && reader.report.diagnostics.length === before)
+    reader.report.add('service.empty', field.path, field.place, {})
   const entries: ServiceEntry[] = []
   for (const key of ['tcp', 'udp', 'sctp'] as const) {
     const found = fields.get(key)
