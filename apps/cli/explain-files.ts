@@ -40,7 +40,7 @@ function explainPair(
     const owner = ownerOf(address)
     return {
       address,
-      identity: anyPlan === undefined ? 1 : lookupIdentity(anyPlan, address),
+      identity: anyPlan === undefined ? 1 : lookupIdentity(anyPlan.sections, address),
       endpoint: owner?.id ?? null,
       vmName: owner?.vm.name ?? null,
       tenant: owner?.tenant ?? null,

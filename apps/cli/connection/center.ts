@@ -95,8 +95,7 @@ async function sendRequest(
   parts: RequestParts<Route>,
   body: string | undefined,
 ): Promise<Sent> {
-  // as: PathParams is a record of the names in the pattern, which is all that toTarget reads
-  const { method, path } = toTarget(route, (parts.params ?? {}) as Readonly<Record<string, string | number>>)
+  const { method, path } = toTarget(route, parts.params ?? {})
   const url = new URL(path, options.url)
   for (const [name, value] of Object.entries(parts.query ?? {})) {
     if (value !== undefined) url.searchParams.set(name, String(value))

@@ -15,7 +15,7 @@ function toDetails(value: unknown): ErrorDetails {
   const plain = Object.entries(value).filter(
     ([, entry]) => entry === null || ['string', 'number', 'boolean'].includes(typeof entry),
   )
-  return Object.fromEntries(plain) as ErrorDetails // as: filtered to the values details may have
+  return Object.fromEntries(plain)
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | null {
