@@ -1,11 +1,12 @@
 /**
- * Stands for the access engine in the host's network namespace: loads the bench's plan through the product's driver, tells how it went in a file, and
- * stays until it is ended. It runs in a mount namespace of its own (`unshare -m`), so that its BPF file system, and all pinned there, ends with it.
+ * Stands for the access engine in the host's network namespace: puts up the closed door, loads the bench's plan through the product's driver, opens the
+ * door, tells how it went in a file, and stays until it is ended. It runs in a mount namespace of its own (`unshare -m`), so that its BPF file system, and all pinned there, ends with it.
  */
 import { rename, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { createEbpfDriver, type EbpfDriver } from '@hyperward/driver-ebpf'
+import { createDoor } from '@hyperward/driver-nftables'
 import { execOk } from '@hyperward/os'
 
 import { receiverEndpoint, senderEndpoint } from './endpoints.ts'
@@ -60,6 +61,8 @@ async function load(): Promise<EbpfDriver> {
   })
   if (!created.known) throw new Error(created.reason)
   const loaded = created.value
+  const door = createDoor()
+  await door.install()
   const bridge = await ifindexOf('br0')
   const attachments = await Promise.all(
     [senderEndpoint, receiverEndpoint].map(async (endpoint, index) => ({
@@ -73,6 +76,7 @@ async function load(): Promise<EbpfDriver> {
   const closed = done.endpoints.find((endpoint) => endpoint.state === 'closed')
   if (done.outcome === 'failed') throw new Error(done.reason ?? 'the driver failed')
   if (closed !== undefined) throw new Error(`${closed.device} stayed closed: ${closed.reason}`)
+  for (const attachment of attachments) await door.open(attachment.ifindex)
   return loaded
 }
 

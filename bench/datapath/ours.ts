@@ -10,11 +10,11 @@ import type { RunnerOrder, RunnerReport } from './ours-runner.ts'
 import type { Subject } from './subject.ts'
 import { workspaceFolder } from './workspace.ts'
 
-const objectPath = join(import.meta.dirname, '../../dist/bpf/endpoint.bpf.o')
+const builtObject = join(import.meta.dirname, '../../dist/bpf/endpoint.bpf.o')
 const loadTimeoutMs = 60_000
 
 /** `one` segment: local packets are handed over directly. `two`: every packet goes through the bridge, the closed door included. */
-export function toOurSubject(name: string, segments: 'one' | 'two'): Subject {
+export function toOurSubject(name: string, segments: 'one' | 'two', objectPath = builtObject): Subject {
   return {
     name,
     bridgeNetfilter: false,
