@@ -90,8 +90,8 @@ function start(bpf: Libbpf, loaded: Loaded, options: EbpfDriverOptions): Observe
   const reconciler = createReconcile(kernel)
 
   return known({
-    reconcile: reconciler.reconcile,
-    verify: reconciler.verify,
+    reconcile: (plan, attachments) => reconciler.reconcile(plan, attachments),
+    verify: () => reconciler.verify(),
     readCounters: () => readRuleCounters(kernel),
     readDrops: () => readDrops(kernel),
     pollEvents(onEvent) {

@@ -164,7 +164,7 @@ struct budget {
 	__u32 answers;
 	__u32 suppressed_drops;
 	__u32 suppressed_flows;
-	__u32 pad;
+	__u32 told_flows;
 };
 
 struct event {

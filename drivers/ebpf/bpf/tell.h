@@ -5,8 +5,9 @@
 #include "packet.h"
 
 #define SECOND_NS 1000000000ull
-/* Per endpoint and second. Rules with `log` have their own budget, so that noise cannot silence them. */
+/* Per endpoint and second. Flows and rules with `log` have their own budgets, so that a flood of drops cannot silence them. */
 #define TOLD_PER_SECOND 50
+#define TOLD_FLOWS_PER_SECOND 500
 #define TOLD_LOGGED_PER_SECOND 500
 #define ANSWERS_PER_SECOND 100
 
@@ -30,6 +31,7 @@ static __always_inline struct budget *budget_of(__u32 endpoint)
 	if (now - budget->window_ns > SECOND_NS) {
 		budget->window_ns = now;
 		budget->told = 0;
+		budget->told_flows = 0;
 		budget->told_logged = 0;
 		budget->answers = 0;
 	}
@@ -43,8 +45,9 @@ static __always_inline struct event *reserve(__u32 endpoint, __u8 kind, int logg
 	if (!budget)
 		return 0;
 	__u32 *suppressed = kind == EVENT_DROP ? &budget->suppressed_drops : &budget->suppressed_flows;
-	__u32 *told = logged ? &budget->told_logged : &budget->told;
-	if (*told >= (logged ? TOLD_LOGGED_PER_SECOND : TOLD_PER_SECOND)) {
+	__u32 *told = logged ? &budget->told_logged : kind == EVENT_DROP ? &budget->told : &budget->told_flows;
+	__u32 limit = logged ? TOLD_LOGGED_PER_SECOND : kind == EVENT_DROP ? TOLD_PER_SECOND : TOLD_FLOWS_PER_SECOND;
+	if (*told >= limit) {
 		__sync_fetch_and_add(suppressed, 1);
 		return 0;
 	}
