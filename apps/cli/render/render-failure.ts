@@ -57,7 +57,7 @@ function toTold(error: unknown, locale: Locale): Told {
     return { exit: 'failed', code: 'cli.expectation-failed', message: error.message, details: {} }
   }
   if (error instanceof ApiFailure) {
-    return { exit: exitOfStatus(error.status), code: error.code, message: error.message, details: error.details }
+    return { exit: exitOfAnswer(error), code: error.code, message: error.message, details: error.details }
   }
   if (error instanceof OperationError) {
     const message = isCliError(error)
@@ -75,9 +75,10 @@ function renderDetails(locale: Locale, template: string, details: ErrorDetails):
   return renderTemplate(locale, template, Object.fromEntries(params))
 }
 
-function exitOfStatus(status: number): ExitName {
+/** A 409 is a conflict only where the center says that something changed meanwhile; no draft to publish is an ordinary failure. */
+function exitOfAnswer({ status, code }: ApiFailure): ExitName {
   if (status === 401 || status === 403) return 'unauthorized'
-  return status === 409 ? 'conflict' : 'failed'
+  return status === 409 && code.endsWith('-conflict') ? 'conflict' : 'failed'
 }
 
 const exitsOfCodes: Readonly<Record<string, ExitName>> = {

@@ -1,0 +1,45 @@
+/** A small agent over a real connection: applies every plan it is told of, reports one inventory, tells what a test asks it to. */
+import { toCenterTlsOptions, type Enrolled } from '@hyperward/pki'
+import { centerMessageSchema, protocolVersion, type AgentMessage, type ReportedVm } from '@hyperward/protocol'
+import { WebSocket } from 'ws'
+
+export interface SmallAgent {
+  readonly send: (message: AgentMessage) => void
+  readonly close: () => void
+}
+
+export async function connectAgent(
+  url: string,
+  { keyPem, certificatePem, caPem }: Enrolled,
+  vms: readonly ReportedVm[],
+): Promise<SmallAgent> {
+  const socket = new WebSocket(
+    `${url.replace('https', 'wss')}/v1/agent`,
+    toCenterTlsOptions(caPem, { keyPem, certificatePem }),
+  )
+  const send = (message: AgentMessage): void => socket.send(JSON.stringify(message))
+  await new Promise<void>((resolve, reject) => {
+    socket.on('error', reject)
+    socket.on('open', () => {
+      const hello = {
+        protocol: protocolVersion,
+        software: 'small',
+        heldRevision: 0,
+        heldDigest: null,
+        kernel: '6.1',
+      } as const
+      send({ kind: 'hello', ...hello })
+      send({ kind: 'inventory', seq: 1, vms: [...vms] })
+    })
+    socket.on('message', (data: Buffer) => {
+      const message = centerMessageSchema.parse(JSON.parse(data.toString('utf8')))
+      if (message.kind === 'ack' && message.seq === 1) resolve()
+      if (message.kind === 'plan-available') send({ kind: 'fetch-plan', digest: message.digest })
+      if (message.kind === 'plan') {
+        const { revision, digest } = message
+        send({ kind: 'plan-result', revision, digest, outcome: 'applied', reason: null, appliedInMs: 3 })
+      }
+    })
+  })
+  return { send, close: () => socket.terminate() }
+}
