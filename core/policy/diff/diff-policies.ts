@@ -3,9 +3,9 @@
  * neither policy tells apart; a pair of atoms is judged end to end (egress at the source's endpoint and ingress at the destination's), before and after.
  */
 import type { Action, Address, Direction, Prefix, RuleRef, TenantName } from '@hyperward/model'
-import { defaultDropRef } from '@hyperward/model'
+import { defaultDropRef, worldIdentity } from '@hyperward/model'
 
-import { type FirstMatches, type LocalRules, matchesOfPeer, selectLocalRules } from '../compile/verdict-rows.ts'
+import { type FirstMatches, matchesOfPeer, selectLocalRules } from '../compile/verdict-rows.ts'
 import { compareText } from '../resolve/compare-text.ts'
 import type { IdentityClass, ResolvedPolicy } from '../resolve/resolved-policy.ts'
 import { type AddressAtom, refineAddresses } from './refine-addresses.ts'
@@ -50,14 +50,20 @@ export interface PolicyDiff {
 export function diffPolicies(before: ResolvedPolicy, after: ResolvedPolicy, limit = 500): PolicyDiff {
   const atoms = refineAddresses(before, after)
   const services = refineServices(before.index.services.classes, after.index.services.classes)
-  const judgeBefore = createJudge(before, (atom) => atom.before)
-  const judgeAfter = createJudge(after, (atom) => atom.after)
-  const compare = createComparison(services)
+  const answersBefore = answerAll(
+    before,
+    atoms.map((atom) => atom.before),
+  )
+  const answersAfter = answerAll(
+    after,
+    atoms.map((atom) => atom.after),
+  )
+  const compare = createComparison(services, answersBefore.matches, answersAfter.matches)
   const pairs: ChangedPair[] = []
   let changedPairs = 0
-  for (const source of atoms) {
-    for (const destination of atoms) {
-      const changes = compare(judgeBefore(source, destination), judgeAfter(source, destination))
+  for (const [from, source] of atoms.entries()) {
+    for (const [to, destination] of atoms.entries()) {
+      const changes = compare(answersBefore.ofPair(from, to), answersAfter.ofPair(from, to))
       if (changes.length > 0) changedPairs += 1
       for (const change of changes) pairs.push({ source, destination, change })
     }
@@ -93,45 +99,86 @@ interface PairMatches {
   readonly ingress: FirstMatches | null
 }
 
-type Judge = (source: AddressAtom, destination: AddressAtom) => PairMatches
+/** Numbers of answers: index into `matches`; 0 = not enforced. */
+type PairAnswers = readonly [egress: number, ingress: number]
 
-function createJudge(resolved: ResolvedPolicy, classOf: (atom: AddressAtom) => IdentityClass): Judge {
-  const rulesOf = new Map<string, LocalRules>()
-  const answers = new Map<string, FirstMatches>()
-  const ask = (local: IdentityClass, peer: IdentityClass, direction: Direction): FirstMatches | null => {
-    if (local.signature.tenant === null) return null
-    const localKey = `${direction}/${local.identity}`
-    const rules = rulesOf.get(localKey) ?? selectLocalRules(resolved.index, local, direction)
-    rulesOf.set(localKey, rules)
-    const inSides = [...rules.peerSides].filter((side) => peer.signature.sides.has(side))
-    const key = `${localKey}/${inSides.join()}`
-    const answer = answers.get(key) ?? matchesOfPeer(rules, peer)
-    answers.set(key, answer)
-    return answer
+interface Answers {
+  readonly matches: readonly (FirstMatches | null)[]
+  /** By positions in the list of classes. */
+  readonly ofPair: (source: number, destination: number) => PairAnswers
+}
+
+/** What each class, as the enforced side, answers to each other. A peer in none of the sides a class's rules name gets the one answer for all such. */
+function answerAll(resolved: ResolvedPolicy, classes: readonly IdentityClass[]): Answers {
+  const inSide = new Map<number, number[]>()
+  for (const [at, { signature }] of classes.entries()) {
+    for (const side of signature.sides) inSide.set(side, [...(inSide.get(side) ?? []), at])
   }
-  return (source, destination) => ({
-    egress: ask(classOf(source), classOf(destination), 'egress'),
-    ingress: ask(classOf(destination), classOf(source), 'ingress'),
-  })
+  const matches: (FirstMatches | null)[] = [null]
+  const world = classes.find((one) => one.identity === worldIdentity)
+  const answersOf = (local: IdentityClass, direction: Direction): Uint32Array => {
+    const answers = new Uint32Array(classes.length)
+    if (local.signature.tenant === null || world === undefined) return answers
+    const rules = selectLocalRules(resolved.index, local, direction)
+    answers.fill(matches.push(matchesOfPeer(rules, world)) - 1)
+    const known = new Map<string, number>()
+    for (const at of new Set([...rules.peerSides].flatMap((side) => inSide.get(side) ?? []))) {
+      const peer = classes[at]
+      if (peer === undefined) continue
+      const key = [...rules.peerSides].filter((side) => peer.signature.sides.has(side)).join()
+      const answer = known.get(key) ?? matches.push(matchesOfPeer(rules, peer)) - 1
+      known.set(key, answer)
+      answers[at] = answer
+    }
+    return answers
+  }
+  const egress = classes.map((local) => answersOf(local, 'egress'))
+  const ingress = classes.map((local) => answersOf(local, 'ingress'))
+  return {
+    matches,
+    ofPair: (source, destination) => [egress[source]?.[destination] ?? 0, ingress[destination]?.[source] ?? 0],
+  }
 }
 
 /** Most pairs share their answers with many others: each combination of answers is compared once. */
 function createComparison(
   services: readonly ServiceAtom[],
-): (before: PairMatches, after: PairMatches) => readonly Change[] {
-  const numbers = new Map<FirstMatches | null, number>()
-  const numberOf = (matches: FirstMatches | null): number => {
-    const number = numbers.get(matches) ?? numbers.size
-    numbers.set(matches, number)
-    return number
-  }
+  before: Answers['matches'],
+  after: Answers['matches'],
+): (first: PairAnswers, second: PairAnswers) => readonly Change[] {
   const known = new Map<string, readonly Change[]>()
-  return (before, after) => {
-    const key = [before.egress, before.ingress, after.egress, after.ingress].map(numberOf).join()
-    const changes = known.get(key) ?? comparePair(before, after, services)
+  const toMatches = (matches: Answers['matches'], [egress, ingress]: PairAnswers): PairMatches => ({
+    egress: matches[egress] ?? null,
+    ingress: matches[ingress] ?? null,
+  })
+  const sameSides = new Map<string, boolean>()
+  const isSame = (one: number, other: number): boolean => {
+    const key = `${one},${other}`
+    const same = sameSides.get(key) ?? sameActions(before[one] ?? null, after[other] ?? null, services)
+    sameSides.set(key, same)
+    return same
+  }
+  return (first, second) => {
+    // two sides that answer as before make a verdict as before: nearly every pair ends here
+    if (isSame(first[0], second[0]) && isSame(first[1], second[1])) return []
+    const key = `${first[0]},${first[1]},${second[0]},${second[1]}`
+    const changes = known.get(key) ?? comparePair(toMatches(before, first), toMatches(after, second), services)
     known.set(key, changes)
     return changes
   }
+}
+
+function sameActions(
+  before: FirstMatches | null,
+  after: FirstMatches | null,
+  services: readonly ServiceAtom[],
+): boolean {
+  if (before === null || after === null) return before === after
+  return services.every((service) => actionOf(before, service.before) === actionOf(after, service.after))
+}
+
+function actionOf(matches: FirstMatches, service: number): Action {
+  return (matches.byClass.get(service) ?? matches.rest)?.rule.action ?? 'drop'
 }
 
 /** Changes of one pair, services with the same change together. */
