@@ -33,7 +33,7 @@ export interface World {
 }
 
 /** Long enough for a packet under emulation and a busy machine, short enough to wait for on every drop row. */
-const silenceMs = 1500
+const silenceMs = 2000
 
 export const cacheDir = join(repositoryRoot, '.cache')
 
