@@ -11,7 +11,7 @@ let center: TestCenter
 beforeAll(async () => {
   server = await startTestServer()
 })
-afterAll(() => server.stop())
+afterAll(() => server.stop(), 60_000)
 beforeEach(async () => {
   center = await startTestCenter({ storeUrl: await server.createDatabase() })
 })

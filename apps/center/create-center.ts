@@ -142,7 +142,7 @@ async function openCenter(
   )
   const renewal = setInterval(() => void renewServer(app, ca, options.listen.host).catch(onFailure), dayMs)
   renewal.unref()
-  const retention = startRetention({ store, clock, onFailure }, options.retention ?? {})
+  const retention = startRetention({ store, publisher, clock, onFailure }, options.retention ?? {})
   await listen(app, options.listen)
 
   return {

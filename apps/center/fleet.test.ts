@@ -24,7 +24,7 @@ afterAll(async () => {
   await Promise.all(agents.map((agent) => agent.close()))
   await center.remove()
   await server.stop()
-})
+}, 60_000)
 
 test('a publish is in force at every host within seconds, and the center knows it', async () => {
   await center.call('PUT', '/v1/policy/draft', samplePolicy(5432))

@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.stop()
   await rm(directory, { recursive: true })
-})
+}, 60_000)
 
 async function copyMigrations(name: string, changes: Readonly<Record<string, string>>): Promise<string> {
   const copy = join(directory, name)

@@ -6,7 +6,6 @@ import {
   markFetched,
   markHeld,
   markRenewed,
-  readPlanBody,
   replaceVms,
   storeHello,
   storePlanResult,
@@ -144,14 +143,14 @@ async function sendPlan(
   dependencies: AnswerDependencies,
 ): Promise<void> {
   const { store, publisher, clock } = dependencies
-  const planned = publisher.planned(host)
-  const body = planned?.digest === digest ? await readPlanBody(store, host, planned.revision) : null
-  if (planned === null || body === null) {
+  const plan = await publisher.planText(host, digest)
+  if (plan === null) {
     // announced, then superseded before it was fetched: the newer one is announced already, or is now
     reply.send({ kind: 'error', code: 'agent.unknown-plan', message: `plan ${digest} is not the latest of this host` })
+    const planned = publisher.planned(host)
     if (planned !== null) reply.announce(planned.revision, planned.digest)
     return
   }
-  reply.send({ kind: 'plan', revision: planned.revision, digest, body })
-  await markFetched(store, host, planned.revision, clock())
+  reply.send({ kind: 'plan', revision: plan.revision, digest, body: plan.body })
+  await markFetched(store, host, plan.revision, clock())
 }

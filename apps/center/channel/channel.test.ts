@@ -20,7 +20,7 @@ let center: TestCenter
 beforeAll(async () => {
   server = await startTestServer()
 })
-afterAll(() => server.stop())
+afterAll(() => server.stop(), 60_000)
 beforeEach(async () => {
   storeUrl = await server.createDatabase()
   center = await startTestCenter({ storeUrl })
@@ -246,6 +246,29 @@ test('only the hosts whose plan changed are told, and a restart of the center ch
   expect((await center.call('GET', '/v1/status')).body.revision).toBe(2)
   expect(back.received.filter((message) => message.kind === 'plan')).toEqual([])
   await back.close()
+})
+
+test('a plan is fetched from the store after a restart, and what no plan needs is let go', async () => {
+  const identity = await center.enroll('host-1')
+  const agent = await connectAgent(center.url, identity)
+  await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
+  for (const port of [1, 2, 3]) await publish(port)
+  const { body } = await agent.expect('plan', (message) => message.revision === 3)
+  const { store, publisher } = center.center.services
+  const count = async () =>
+    (await store.query<{ count: number }>('select count(*) as count from plan_section'))[0]?.count
+  expect(await count()).toBeGreaterThan(7)
+  await publisher.prune()
+  expect(await count()).toBeLessThanOrEqual(7)
+  await center.stop()
+  center = await startTestCenter({ storeUrl, data: center.data })
+  const fresh = await connectAgent(center.url, identity)
+  expect((await fresh.expect('plan')).body).toBe(body)
+  // what was let go is stored again when it is needed again
+  await publish(2)
+  await fresh.expect('plan', (message) => message.revision === 4)
+  await center.center.services.publisher.prune()
+  await fresh.close()
 })
 
 test('an older revision is never announced (invariant 2), whatever is published and however agents come and go', async () => {

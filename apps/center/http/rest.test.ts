@@ -25,7 +25,7 @@ const shift = { ms: 0 }
 beforeAll(async () => {
   server = await startTestServer()
 })
-afterAll(() => server.stop())
+afterAll(() => server.stop(), 60_000)
 beforeEach(async () => {
   logged = ''
   shift.ms = 0

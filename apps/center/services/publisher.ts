@@ -4,6 +4,7 @@
  * Never announces before the plans are stored, and never an older revision than one announced before (DESIGN §2, invariant 2).
  */
 import {
+  hostPlanFormat,
   OperationError,
   parseRevision,
   type Diagnostic,
@@ -13,29 +14,35 @@ import {
   type Revision,
 } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
-import { parsePolicy, planText, type Compilation } from '@hyperward/policy'
+import { parsePolicy, type Compilation } from '@hyperward/policy'
 import type { ApiDiffResult, ApiExplainResult, ApiPlanResult, ApiPublishResult } from '@hyperward/protocol'
 import {
   addPublication,
+  deleteUnusedSections,
   readDraft,
   readLatestPlans,
+  readPlanSections,
   readPublished,
   violatedConstraint,
   writeDraft,
   writePolicyText,
   type NewHostPlan,
+  type PlanSectionRow,
   type Store,
 } from '@hyperward/store'
 
 import { compilePolicy, diffCompilations, explainPacket, toDoubts, toProblems } from '../policy/policy-engine.ts'
 import { PolicyInvalid } from '../policy/policy-invalid.ts'
 import type { InventoryView } from './inventory-view.ts'
+import { assemblePlan, createPlanSections } from './plan-sections.ts'
 import type { Recorder } from './recorder.ts'
 import { createSerial } from './serial.ts'
 
 export interface PlannedHost {
   readonly revision: number
   readonly digest: string
+  /** Texts of its sections, when they were made by this process; otherwise the store has them. */
+  readonly sections: readonly PlanSectionRow[] | null
 }
 
 export interface Candidate {
@@ -61,6 +68,10 @@ export interface Publisher {
   ): Promise<ApiPublishResult>
   /** Asks for a compile; many asked in one moment are one. */
   onInventoryChange(): void
+  /** The text of what the host should hold, if that has this digest; null otherwise. */
+  planText(host: string, digest: string): Promise<{ readonly revision: number; readonly body: string } | null>
+  /** Lets go of what no plan needs any more. */
+  prune(): Promise<void>
   /** A host is gone: it has no plan any more. */
   forget(host: string): void
   /** Resolves when all that was asked is done. */
@@ -89,6 +100,9 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
   const { store, inventory, recorder, clock, announce, onFailure } = dependencies
   const serial = createSerial()
   const planned = new Map<string, PlannedHost>()
+  const sections = createPlanSections()
+  /** Sections known to be in the store. */
+  const stored = new Set<string>()
   let published: Published | null = null
   let problem: string | null = null
   let asked = false
@@ -119,14 +133,17 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     text: Candidate | null,
   ): Promise<number> => {
     const revision = (published?.revision ?? 0) + 1
-    const changed: NewHostPlan[] = next.compiled.plans
-      .filter(isChanged)
-      .map((plan) => ({ host: plan.host, digest: plan.digest, body: planText(plan) }))
+    const plans = next.compiled.plans.filter(isChanged).map((plan) => ({ plan, rows: sections.render(plan) }))
+    const changed: NewHostPlan[] = plans.map(({ plan, rows }) => {
+      return { host: plan.host, digest: plan.digest, sections: rows.map((section) => section.digest) }
+    })
+    const fresh = new Map<string, PlanSectionRow>()
+    for (const { rows } of plans) for (const each of rows) if (!stored.has(each.digest)) fresh.set(each.digest, each)
     const row = { revision, cause, policy_digest: next.digest, published_at: clock(), published_by: by }
     try {
       await store.transaction(async (tx) => {
         if (text !== null) await writePolicyText(tx, { digest: next.digest, file: text.file, body: text.text })
-        await addPublication(tx, row, changed)
+        await addPublication(tx, row, changed, [...fresh.values()])
       })
     } catch (error) {
       const constraint = violatedConstraint(error)
@@ -139,7 +156,8 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       )
     }
     published = { revision, digest: next.digest, policy: next.policy, compiled: next.compiled }
-    for (const plan of changed) planned.set(plan.host, { revision, digest: plan.digest })
+    for (const digest of fresh.keys()) stored.add(digest)
+    for (const { plan, rows } of plans) planned.set(plan.host, { revision, digest: plan.digest, sections: rows })
     announce(
       revision,
       changed.map((plan) => plan.host),
@@ -169,7 +187,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
   return {
     async start() {
       const latest = await readPublished(store)
-      for (const row of await readLatestPlans(store)) planned.set(row.host, row)
+      for (const row of await readLatestPlans(store)) planned.set(row.host, { ...row, sections: null })
       if (latest === null) return
       const { policy } = parse({ text: latest.body, file: latest.file })
       published = { revision: latest.revision, digest: latest.policy_digest, policy, compiled: null }
@@ -253,6 +271,21 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       asked = true
       serial(recompile).catch(onFailure)
     },
+    async planText(host, digest) {
+      const found = planned.get(host)
+      if (found?.digest !== digest) return null
+      const { revision } = found
+      const rows = found.sections ?? (await readPlanSections(store, host, revision))
+      return rows === null
+        ? null
+        : { revision, body: assemblePlan({ format: hostPlanFormat, host, revision, digest }, rows) }
+    },
+    prune: () =>
+      serial(async () => {
+        // what goes is not known any more; a section that is needed again is stored again
+        stored.clear()
+        await deleteUnusedSections(store)
+      }),
     forget: (host) => planned.delete(host),
     settled: () => serial(async () => undefined),
   }

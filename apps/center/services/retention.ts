@@ -1,6 +1,8 @@
 /** Lets flows and events go after some days, or beyond a number: the store never grows without end. In small portions, so that reports are not held up. */
 import { deleteBefore, deleteBeyond, type Store } from '@hyperward/store'
 
+import type { Publisher } from './publisher.ts'
+
 export interface RetentionLimits {
   readonly flowDays: number
   readonly eventDays: number
@@ -20,15 +22,21 @@ const intervalMs = 10 * 60_000
 const batch = 10_000
 
 export function startRetention(
-  dependencies: { readonly store: Store; readonly clock: () => Date; readonly onFailure: (error: unknown) => void },
+  dependencies: {
+    readonly store: Store
+    readonly publisher: Pick<Publisher, 'prune'>
+    readonly clock: () => Date
+    readonly onFailure: (error: unknown) => void
+  },
   limits: Partial<RetentionLimits>,
 ): { stop(): void } {
-  const { store, clock, onFailure } = dependencies
+  const { store, publisher, clock, onFailure } = dependencies
   let running = false
   const timer = setInterval(() => {
     if (running) return
     running = true
     applyRetention(store, clock(), limits)
+      .then(() => publisher.prune())
       .catch(onFailure)
       .finally(() => (running = false))
   }, intervalMs)

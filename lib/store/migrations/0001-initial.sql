@@ -101,13 +101,19 @@ end $$;
 create trigger publication_only_grows before insert or update or delete on publication
   for each row execute function publication_only_grows();
 
+-- texts of plans' sections by their SHA-256: what hosts share is stored once
+create table plan_section (
+  digest text primary key,
+  body text not null
+);
+
 -- a host's plan at the revision that made it; a host whose plan a revision leaves as it was has no row of that revision
 create table host_plan (
   host text not null references host on delete cascade,
   revision bigint not null references publication,
   digest text not null,
-  -- null once a later plan has taken its place
-  body text,
+  -- digests of its sections in the plan's own order; null once a later plan has taken its place
+  sections text[],
   announced_at timestamptz,
   fetched_at timestamptz,
   result_at timestamptz,

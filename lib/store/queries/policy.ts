@@ -73,14 +73,21 @@ export async function readPublications(
 export interface NewHostPlan {
   readonly host: string
   readonly digest: string
+  /** Digests of its sections' texts, in the plan's order. */
+  readonly sections: readonly string[]
+}
+
+export interface PlanSectionRow {
+  readonly digest: string
   readonly body: string
 }
 
-/** Fails on a revision that is not the next one. Earlier plans of the same hosts lose their bodies: nobody may fetch them any more. */
+/** Fails on a revision that is not the next one. `sections`: those that may not be stored yet. Earlier plans of the same hosts may not be fetched any more. */
 export async function addPublication(
   db: Queries,
   publication: PublicationRow,
   plans: readonly NewHostPlan[],
+  sections: readonly PlanSectionRow[],
 ): Promise<void> {
   await db.query(
     'insert into publication (revision, cause, policy_digest, published_at, published_by) values ($1, $2, $3, $4, $5)',
@@ -92,18 +99,42 @@ export async function addPublication(
       publication.published_by,
     ],
   )
-  await db.query('update host_plan set body = null where host = any($1::text[]) and body is not null', [
-    plans.map((plan) => plan.host),
-  ])
-  // one by one: bodies are large, and one statement holding all of them would be held in memory several times over
-  for (const plan of plans) {
-    await db.query('insert into host_plan (host, revision, digest, body) values ($1, $2, $3, $4)', [
-      plan.host,
-      publication.revision,
-      plan.digest,
-      plan.body,
+  // one by one: a section may be megabytes
+  for (const { digest, body } of sections) {
+    await db.query('insert into plan_section (digest, body) values ($1, $2) on conflict (digest) do nothing', [
+      digest,
+      body,
     ])
   }
+  await db.query('update host_plan set sections = null where host = any($1::text[]) and sections is not null', [
+    plans.map((plan) => plan.host),
+  ])
+  await db.query(
+    `insert into host_plan (host, revision, digest, sections)
+     select r.host, $1, r.digest, r.sections from jsonb_to_recordset($2::jsonb) as r(host text, digest text, sections text[])`,
+    [publication.revision, JSON.stringify(plans)],
+  )
+}
+
+/** The texts of one plan's sections, in order; null when it may not be fetched any more. */
+export async function readPlanSections(
+  db: Queries,
+  host: string,
+  revision: number,
+): Promise<readonly PlanSectionRow[] | null> {
+  const rows = await db.query<PlanSectionRow>(
+    `select s.digest, s.body from host_plan p, unnest(p.sections) with ordinality as u(digest, at)
+     join plan_section s on s.digest = u.digest where p.host = $1 and p.revision = $2 order by u.at`,
+    [host, revision],
+  )
+  return rows.length === 0 ? null : rows
+}
+
+/** Lets go of sections that no fetchable plan has. Not while a publication is being stored. */
+export async function deleteUnusedSections(db: Queries): Promise<void> {
+  await db.query(
+    'delete from plan_section where digest not in (select unnest(sections) from host_plan where sections is not null)',
+  )
 }
 
 export interface LatestPlanRow {
@@ -117,14 +148,6 @@ export async function readLatestPlans(db: Queries): Promise<readonly LatestPlanR
   return db.query<LatestPlanRow>(
     'select distinct on (host) host, revision, digest from host_plan order by host, revision desc',
   )
-}
-
-export async function readPlanBody(db: Queries, host: string, revision: number): Promise<string | null> {
-  const rows = await db.query<{ body: string | null }>('select body from host_plan where host = $1 and revision = $2', [
-    host,
-    revision,
-  ])
-  return rows[0]?.body ?? null
 }
 
 export async function markAnnounced(db: Queries, revision: number, hosts: readonly string[], now: Date): Promise<void> {
