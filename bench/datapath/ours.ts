@@ -4,22 +4,24 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { start, type RunningProcess } from '@hyperward/os'
+import { execOk, start, type RunningProcess } from '@hyperward/os'
 
 import type { RunnerOrder, RunnerReport } from './ours-runner.ts'
 import type { Subject } from './subject.ts'
 import { workspaceFolder } from './workspace.ts'
 
-const builtObject = join(import.meta.dirname, '../../dist/bpf/endpoint.bpf.o')
+const root = join(import.meta.dirname, '../..')
+const objectPath = join(root, 'dist/bpf/endpoint.bpf.o')
 const loadTimeoutMs = 60_000
 
 /** `one` segment: local packets are handed over directly. `two`: every packet goes through the bridge, the closed door included. */
-export function toOurSubject(name: string, segments: 'one' | 'two', objectPath = builtObject): Subject {
+export function toOurSubject(name: string, segments: 'one' | 'two'): Subject {
   return {
     name,
     bridgeNetfilter: false,
     load: async (lab, endpoints) => {
-      if (!existsSync(objectPath)) throw new Error('dist/bpf/endpoint.bpf.o is missing: run scripts/build-bpf')
+      // does nothing when the object is newer than its sources
+      await execOk(join(root, 'scripts/build-bpf'), [], { timeoutMs: 120_000 })
       const folder = await mkdtemp(join(workspaceFolder, 'ours-'))
       const order: RunnerOrder = {
         size: endpoints.length,
