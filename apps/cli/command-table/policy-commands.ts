@@ -32,8 +32,16 @@ export const policyCommands = {
     summary: 'cli.command.diff',
     about: 'cli.about.diff',
     positionals: [fileOrDraft],
-    options: { 'exit-code': { type: 'boolean', text: 'cli.option.exit-code' } },
-    examples: ['hyperward diff', 'hyperward diff policy.yaml --exit-code'],
+    options: {
+      inventory,
+      against: { type: 'string', value: 'FILE', complete: 'file', text: 'cli.option.against' },
+      'exit-code': { type: 'boolean', text: 'cli.option.exit-code' },
+    },
+    examples: [
+      'hyperward diff',
+      'hyperward diff policy.yaml --exit-code',
+      'hyperward diff new.yaml --against old.yaml --inventory inventory.yaml',
+    ],
     exits: [...onlineExits, 'diagnostics'],
     routes: ['POST /v1/policy/diff', 'GET /v1/policy/published', 'GET /v1/policy/draft', 'GET /v1/endpoints'],
   },

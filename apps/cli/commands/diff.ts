@@ -21,8 +21,20 @@ import { diffRuleLists, type ChangedRule } from '../rule-list-diff.ts'
 import type { Cell } from '../terminal/render-table.ts'
 import type { StyleName } from '../terminal/style.ts'
 import type { Text } from '../text.ts'
+import { UsageError } from '../usage-error.ts'
 
 export const diff: Run<'diff'> = async ({ values, positionals: [path], context }) => {
+  const { against, inventory } = values
+  if (against !== undefined || inventory !== undefined) {
+    if (path === undefined) throw UsageError.of('cli.usage.needs', { first: '--against', second: 'FILE' }, 'diff')
+    if (against === undefined || inventory === undefined) {
+      throw UsageError.of('cli.usage.needs', { first: '--against', second: '--inventory' }, 'diff')
+    }
+    const { diffFiles } = await import('../diff-files.ts')
+    const found = await diffFiles({ before: against, after: path, inventory }, context.io)
+    if (!context.globals.json) tellWarnings(context, found.warnings, found.sources)
+    return tell(context, { ...found, names: new Map(), answer: found.result }, values['exit-code'])
+  }
   const document = path === undefined ? null : await readDocument(path, context.io)
   const sources: Sources = new Map(document === null ? [] : [[document.file, document.text]])
   const center = await context.connect()
@@ -108,7 +120,7 @@ function toMembers(
   { members, more }: ApiVerdictChange['source'],
   names: ReadonlyMap<string, string>,
 ): string {
-  const shown = members.map((member) => (member === 'any' ? text('cli.word.any') : (names.get(member) ?? member)))
+  const shown = members.map((member) => (member === 'world' ? text('cli.word.world') : (names.get(member) ?? member)))
   // one VM with several addresses stands once
   return [...new Set(shown), ...(more > 0 ? [text('cli.word.and-more', { n: more })] : [])].join(' ')
 }

@@ -21,16 +21,6 @@ export function toServiceName(protocol: number, port: number | null): string {
   return `${name}/${icmpTypes[protocol]?.[port] ?? port}`
 }
 
-/** `tcp/80-443`; the whole range is the protocol alone. */
-export function toServiceRange(protocol: number, ports: { readonly from: number; readonly to: number } | null): string {
-  if (ports === null) return toProtocolName(protocol)
-  if (ports.from === ports.to) return toServiceName(protocol, ports.from)
-  const highest = typeNumbers.has(protocol) ? 255 : 65_535
-  return ports.from === 0 && ports.to === highest
-    ? toProtocolName(protocol)
-    : `${toProtocolName(protocol)}/${ports.from}-${ports.to}`
-}
-
 export interface RuleOrigin {
   readonly tier: string
   readonly tenant: string | null
