@@ -2,7 +2,7 @@
  * What a lab has made, on disk before it is made, so that a later run can remove what a killed run left.
  * One file a lab: /run/hyperward-lab/<prefix>.<pid>.json. Removal undoes the entries from last to first.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -25,8 +25,10 @@ interface RecordContent {
 }
 
 export interface LabRecord {
-  /** Call before making the thing. */
+  /** Call before making the thing. Throws once the lab is being removed: nothing may be made behind the removal's back. */
   add(entry: LabEntry): void
+  /** Records the thing, then makes it; `removeAll` waits for a making that has begun. */
+  make(entry: LabEntry, making: () => Promise<unknown>): Promise<void>
   /** Removes everything recorded, last first, then the record. */
   removeAll(): Promise<void>
 }
@@ -43,12 +45,30 @@ export async function openLabRecord(prefix: string): Promise<LabRecord> {
   const entries: LabEntry[] = []
   const save = (): void => writeFileSync(path, JSON.stringify({ owner, entries } satisfies RecordContent))
   save()
+  let removing = false
+  const begun = new Set<Promise<unknown>>()
+  const add = (entry: LabEntry): void => {
+    if (removing) throw new Error(`the lab "${prefix}" is being removed`)
+    entries.push(entry)
+    save()
+  }
   return {
-    add: (entry) => {
-      entries.push(entry)
-      save()
+    add,
+    make: async (entry, making) => {
+      add(entry)
+      const made = making()
+      begun.add(made)
+      try {
+        await made
+      } finally {
+        begun.delete(made)
+      }
     },
-    removeAll: () => removeRecord(path, entries),
+    removeAll: async () => {
+      removing = true
+      await Promise.allSettled(begun)
+      await removeRecord(path, entries)
+    },
   }
 }
 
@@ -100,7 +120,7 @@ async function removeRecord(path: string, entries: readonly LabEntry[]): Promise
 async function removeEntry(entry: LabEntry): Promise<void> {
   switch (entry.kind) {
     case 'netns':
-      if (readdirSync('/run/netns').includes(entry.name)) await execOk('ip', ['netns', 'delete', entry.name])
+      if (existsSync(`/run/netns/${entry.name}`)) await execOk('ip', ['netns', 'delete', entry.name])
       return
     case 'cgroup':
       return removeCgroups(await readCgroupHierarchies(), entry.name)

@@ -26,6 +26,8 @@ export interface Lab {
   start(netns: string | null, file: string, args: readonly string[], options?: StartOptions): Promise<RunningProcess>
   /** Put something on record (before making it) so that `close` and `cleanupStale` remove it. */
   record(entry: LabEntry): void
+  /** The same, with the making: `close` waits for what has begun, and nothing begins after it. */
+  make(entry: LabEntry, making: () => Promise<unknown>): Promise<void>
   /** Ends all processes of the lab and removes all it made. */
   close(): Promise<void>
 }
@@ -40,8 +42,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     mkdirSync(dir, { recursive: true, mode: 0o755 })
     const hierarchies = await readCgroupHierarchies()
     const cgroup = `${prefix}-lab`
-    record.add({ kind: 'cgroup', name: cgroup })
-    await createCgroups(hierarchies, cgroup)
+    await record.make({ kind: 'cgroup', name: cgroup }, () => createCgroups(hierarchies, cgroup))
     const place: Place = { cgroup: toTrackingDirectory(hierarchies, cgroup), enter: [] }
     const inNetns = (netns: string | null): Place =>
       netns === null ? place : { ...place, enter: [`--net=/run/netns/${netns}`] }
@@ -50,14 +51,16 @@ export async function createLab(options: LabOptions): Promise<Lab> {
       dir,
       addNetns: async (name) => {
         const full = `${prefix}-${name}`
-        record.add({ kind: 'netns', name: full })
-        await execOk('ip', ['netns', 'add', full])
-        await execOk('ip', ['-n', full, 'link', 'set', 'lo', 'up'])
+        await record.make({ kind: 'netns', name: full }, async () => {
+          await execOk('ip', ['netns', 'add', full])
+          await execOk('ip', ['-n', full, 'link', 'set', 'lo', 'up'])
+        })
         return full
       },
       exec: (netns, file, args, execOptions) => execIn(inNetns(netns), file, args, execOptions),
       start: (netns, file, args, startOptions) => startIn(inNetns(netns), file, args, startOptions),
       record: (entry) => record.add(entry),
+      make: (entry, making) => record.make(entry, making),
       close: () => record.removeAll(),
     }
   } catch (error) {

@@ -49,10 +49,11 @@ export async function createPseudoHost(lab: Lab, options: PseudoHostOptions): Pr
   const dir = join(lab.dir, name)
   const cacheDir = options.cacheDir ?? defaultCacheDir
   const cgroup = `${lab.prefix}-${name}`
-  writeHostFiles(dir, name, options.uuid, cacheDir)
   const hierarchies = await readCgroupHierarchies()
-  lab.record({ kind: 'cgroup', name: cgroup })
-  await createCgroups(hierarchies, cgroup)
+  await lab.make({ kind: 'cgroup', name: cgroup }, async () => {
+    writeHostFiles(dir, name, options.uuid, cacheDir)
+    await createCgroups(hierarchies, cgroup)
+  })
   const tracking = toTrackingDirectory(hierarchies, cgroup)
   const outside: Place = { cgroup: tracking, enter: [`--net=/run/netns/${netns}`] }
   // holds the namespaces; everything else joins them through its pid
