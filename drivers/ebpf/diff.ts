@@ -117,11 +117,8 @@ function planSteps(
       const was = isReachable(verdict, identitiesBefore)
       const will = isReachable(verdict, identitiesAfter)
       if (change.after !== undefined) {
-        // in reach until the address changes: packets of the old policy would meet the new row
-        if (was && !will) return null
+        // out of reach now, whatever comes: it may be written first
         ;(was ? reachable : add).push({ kind: 'set-verdict', row: toVerdictRow(after, change.after) })
-        // and a row that is replaced must not come into reach with its old value, nor lose it too early
-        if (change.before !== undefined && was !== will) return null
       } else if (was && will) reachable.push({ kind: 'remove-verdict', verdict })
       else if (will) return null
       else clear.push({ kind: 'remove-verdict', verdict })
