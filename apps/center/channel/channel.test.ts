@@ -298,6 +298,37 @@ test('an older revision is never announced (invariant 2), whatever is published 
   await agent.close()
 })
 
+test('a connection announces nothing older than it announced before (invariant 2)', async () => {
+  const agent = await connectAgent(center.url, await center.enroll('host-1'), { applies: false })
+  await agent.expect('welcome')
+  const connection = center.center.services.registry.find('host-1')
+  const told = [7, 6, 8, 7].map((revision) => connection?.announce(revision, 'a'.repeat(64)))
+  expect(told).toEqual([true, false, true, false])
+  await agent.expect('plan-available', (message) => message.revision === 8)
+  expect(agent.announced).toEqual([7, 8])
+  await agent.close()
+})
+
+test('an agent that answers no heartbeat, or takes nothing, is cut; another one stays', async () => {
+  await center.remove()
+  const storeUrl = await server.createDatabase()
+  center = await startTestCenter({ storeUrl, channel: { heartbeatMs: 200, maxWaitingBytes: 1_000_000 } })
+  const other = await connectAgent(center.url, await center.enroll('host-3'))
+  const silent = await connectAgent(center.url, await center.enroll('host-1'), { answers: false })
+  await silent.expect('error', (message) => message.code === 'agent.silent')
+  const slow = await connectAgent(center.url, await center.enroll('host-2'), { applies: false })
+  await slow.expect('welcome')
+  slow.stopReading()
+  const { registry } = center.center.services
+  for (let revision = 1; registry.find('host-2') !== null && revision < 1_000_000; revision += 1) {
+    registry.find('host-2')?.announce(revision, 'a'.repeat(64))
+    if (revision % 1000 === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(registry.find('host-2')).toBe(null)
+  await other.reportInventory([sampleVm(1, 'web')])
+  await other.close()
+})
+
 test('the store itself refuses a revision that is not the next one', async () => {
   await publish(80)
   const { store } = center.center.services

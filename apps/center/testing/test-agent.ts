@@ -27,6 +27,8 @@ export interface TestAgent {
     kind: K,
     fits?: (message: Extract<CenterMessage, { kind: K }>) => boolean,
   ): Promise<Extract<CenterMessage, { kind: K }>>
+  /** Stops reading: what the center sends waits at the center. */
+  stopReading(): void
   /** Resolves when the center has closed the connection: the close code. */
   closed(): Promise<number>
   close(): Promise<void>
@@ -39,6 +41,8 @@ export interface TestAgentOptions {
   readonly stream?: string
   readonly firstSeq?: number
   readonly hello?: boolean
+  /** Answers heartbeats; default true. */
+  readonly answers?: boolean
 }
 
 const waitMs = 8000
@@ -53,6 +57,7 @@ export async function connectAgent(
   const socket = new WebSocket(`${url.replace('https', 'wss')}/v1/agent`, {
     ...toCenterTlsOptions(caPem, { keyPem, certificatePem }),
     perMessageDeflate: false,
+    autoPong: options.answers !== false,
   })
   const received: CenterMessage[] = []
   const announced: number[] = []
@@ -133,6 +138,7 @@ export async function connectAgent(
         listeners.add(look)
         look()
       }),
+    stopReading: () => socket.pause(),
     closed: () => ended,
     async close() {
       socket.close()
