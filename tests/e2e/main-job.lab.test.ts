@@ -24,16 +24,23 @@ test('the main job: every expectation holds, and nothing is left behind', { time
   expect(await leftovers()).toBe('')
 })
 
-test('a demo that is killed is removed by the next one; one that is interrupted removes itself', { timeout: 120_000 }, async () => {
-  const killed = await start(process.execPath, [demo])
-  await waitFor(async () => (await leftovers()) !== '', { timeoutMs: 30_000, what: 'the first hosts' })
-  killed.signal('SIGKILL')
-  await killed.exited
-  expect(await leftovers()).not.toBe('')
-  const next = await start(process.execPath, [demo])
-  await waitFor(async () => (await findLab('hwd'))?.owner.pid === next.pid, { timeoutMs: 30_000, what: 'the next lab' })
-  await waitFor(async () => (await leftovers()) !== '', { timeoutMs: 30_000, what: 'its first hosts' })
-  process.kill(next.pid, 'SIGINT')
-  expect((await next.exited).code).toBe(130)
-  expect(await leftovers()).toBe('')
-})
+test(
+  'a demo that is killed is removed by the next one; one that is interrupted removes itself',
+  { timeout: 120_000 },
+  async () => {
+    const killed = await start(process.execPath, [demo])
+    await waitFor(async () => (await leftovers()) !== '', { timeoutMs: 30_000, what: 'the first hosts' })
+    killed.signal('SIGKILL')
+    await killed.exited
+    expect(await leftovers()).not.toBe('')
+    const next = await start(process.execPath, [demo])
+    await waitFor(async () => (await findLab('hwd'))?.owner.pid === next.pid, {
+      timeoutMs: 30_000,
+      what: 'the next lab',
+    })
+    await waitFor(async () => (await leftovers()) !== '', { timeoutMs: 30_000, what: 'its first hosts' })
+    process.kill(next.pid, 'SIGINT')
+    expect((await next.exited).code).toBe(130)
+    expect(await leftovers()).toBe('')
+  },
+)
