@@ -66,9 +66,14 @@ export const bench: Bench = {
         progress(`measuring for ${(options.warmUpMs + options.measureMs) / 1000} s`)
         // `ip netns exec` gives it the sysfs of its namespace
         const script = join(import.meta.dirname, 'agent/resting-engine.ts')
-        const ran = await lab.exec(null, 'ip', ['netns', 'exec', netns, process.execPath, script, file], {
-          timeoutMs: options.warmUpMs + options.measureMs + 30_000,
-        })
+        const ran = await lab.exec(
+          null,
+          'ip',
+          ['netns', 'exec', netns, process.execPath, '--max-semi-space-size=1', script, file],
+          {
+            timeoutMs: options.warmUpMs + options.measureMs + 30_000,
+          },
+        )
         if (ran.code !== 0) throw new Error(`the engine ended with ${ran.code}: ${ran.stderr.slice(-1000)}`)
         return toFigures(ran.stdout)
       } finally {

@@ -89,6 +89,7 @@ export function createEngine(options: EngineOptions): Engine {
   let timers: NodeJS.Timeout[] = []
   let lastRound: EnforceRound | null = null
   let lastStatusText = ''
+  let lastSeen = ''
   let driftFound = 0
   let verifiedAt = now()
 
@@ -103,6 +104,10 @@ export function createEngine(options: EngineOptions): Engine {
     onObserved(cause) {
       const followed = follower.current()
       if (followed.known) inventory.onVms(followed.value.vms)
+      // a look that found nothing new needs no round of its own: the loop's interval makes one anyway
+      const seen = followed.known ? JSON.stringify(followed.value.taps) : followed.reason
+      if (seen === lastSeen) return
+      lastSeen = seen
       loop.trigger(`libvirt: ${cause}`)
     },
     onLost: (reason) => tell('libvirt-lost', `libvirt cannot be followed: ${reason}; what is enforced stays`),
