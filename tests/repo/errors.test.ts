@@ -28,5 +28,6 @@ test('every code is used by the product', () => {
     )
     .map(readText)
     .join('\n')
-  expect(codes.filter((code) => !product.includes(`'${code}'`))).toEqual([])
+  // alone as a value, or at the head of a sentence: 'code: …'
+  expect(codes.filter((code) => !product.includes(`'${code}'`) && !product.includes(`'${code}: `))).toEqual([])
 })
