@@ -2,7 +2,7 @@
  * One access engine, wired from its parts: VMs followed, a plan held, both enforced round by round, and all of it told to the center. It owns no protection: that is
  * in the kernel, and neither starting nor stopping an engine takes any of it away.
  */
-import { OperationError, type HostName } from '@hyperward/model'
+import { OperationError, type HostName, type OperationErrorCode } from '@hyperward/model'
 import type { AgentEvent, AgentMessage, CenterMessage } from '@hyperward/protocol'
 import { protocolVersion } from '@hyperward/protocol'
 import { createReconciler, type RoundReport } from '@hyperward/reconciler'
@@ -224,7 +224,8 @@ export function createEngine(options: EngineOptions): Engine {
     try {
       identity = await options.loadIdentity()
       if (identity !== null) return channel.start()
-      sayIdentityProblem('engine.not-enrolled: this host has no certificate of a center; enrol it with `enroll`')
+      const code: OperationErrorCode = 'engine.not-enrolled'
+      sayIdentityProblem(`${code}: this host has no certificate of a center; enrol it with \`enroll\``)
     } catch (error) {
       if (!(error instanceof OperationError)) throw error
       sayIdentityProblem(`${error.code}: ${error.message}`)
