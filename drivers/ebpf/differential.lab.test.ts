@@ -9,7 +9,7 @@ import { echo, ip, protocol, sctp, tcp, udp, type Ends } from './testing/frames.
 import { address, makePlan, type PlanVerdict } from './testing/make-plan.ts'
 import { openRawSocket, type RawSocket } from './testing/raw-socket.ts'
 
-const actions: readonly Action[] = ['allow', 'allow', 'drop', 'reject']
+const actions: readonly Action[] = ['allow', 'allow', 'allow', 'drop', 'reject']
 const directions: readonly Direction[] = ['egress', 'ingress']
 const identity = fc.integer({ min: 1, max: 4 })
 
@@ -18,6 +18,8 @@ const plans = fc
     one: identity,
     two: identity,
     inTable: fc.boolean(),
+    /** Most plans let something through, else there is little to compare. */
+    open: fc.integer({ min: 0, max: 3 }),
     networks: fc.uniqueArray(
       fc.tuple(
         fc.constantFrom('10.9.0.0/16', '10.0.0.0/8', '10.9.0.2/31', '::/0', 'fd00:9::/32', '0.0.0.0/0'),
@@ -46,7 +48,7 @@ const plans = fc
       { selector: (row) => row.slice(0, 4).join('/'), minLength: 6, maxLength: 30 },
     ),
   })
-  .map(({ one, two, inTable, networks, services, rows }) => {
+  .map(({ one, two, inTable, open, networks, services, rows }) => {
     const full = makePlan({
       endpoints: [
         { number: 1, tenant: 'acme', identity: one, addresses: ['10.9.0.1', 'fd00:9::1'] },
@@ -54,11 +56,25 @@ const plans = fc
       ],
       networks,
       services: services.map((row) => [row[0], row[1], row[2], row[3]]),
-      verdicts: rows.map((row, i): PlanVerdict => [...row, `r${i}`]),
+      verdicts: [
+        ...rows.map((row, i): PlanVerdict => [...row, `r${i}`]),
+        ...(open === 0 ? [] : wildcards(one, two).filter((row) => !rows.some((other) => sameKey(other, row)))),
+      ],
     })
     // an address without an identity of its own is judged by its network
     return inTable ? full : { ...full, sections: { ...full.sections, addresses: full.sections.addresses.slice(0, 2) } }
   })
+
+function wildcards(one: number, two: number): PlanVerdict[] {
+  return [
+    ['egress', one, 0, 0, 'allow', 'open-out'],
+    ['ingress', two, 0, 0, 'allow', 'open-in'],
+  ]
+}
+
+function sameKey(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.slice(0, 4).join('/') === b.slice(0, 4).join('/')
+}
 
 const ends4: Ends = { from: 1, to: 2, source: '10.9.0.1', destination: '10.9.0.2' }
 const ends6: Ends = { from: 1, to: 2, source: 'fd00:9::1', destination: 'fd00:9::2' }
