@@ -1,11 +1,14 @@
 /** Connections in the real kernel: both directions, ends, what is cut and what lives, answers to rejects, counters. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
 import type { DatapathEvent, HostPlan } from '@hyperward/model'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 
 import { loadLibbpf } from './libbpf.ts'
 import { pinDirectory } from './names.ts'
 import { layout } from './render.ts'
-import { createDatapathLab, type DatapathLab, type LabEndpoint } from './testing/datapath-lab.ts'
+import { objectPath, createDatapathLab, type DatapathLab, type LabEndpoint } from './testing/datapath-lab.ts'
 import { hasRightSums, protocol, swap, tcp, udp, type Ends } from './testing/frames.ts'
 import { endpointId, makePlan, ruleRef, type PlanVerdict } from './testing/make-plan.ts'
 import { ifindexOf, openRawSocket, type RawSocket } from './testing/raw-socket.ts'
@@ -298,6 +301,29 @@ test('invariant 4: closing the driver changes nothing; a new one finds connectio
   for (const counter of before.value) expect(counts.get(counter.rule)).toBeGreaterThanOrEqual(counter.packets)
   const out = before.value.find((counter) => counter.rule === ruleRef('tcp-out'))?.packets ?? 0
   expect(counts.get(ruleRef('tcp-out'))).toBe(out + 2)
+})
+
+test('invariant 4: kill -9 of the process changes nothing', async () => {
+  await lab.driver.reconcile(planOf([]), [])
+  const inputPath = join(lab.lab.dir, 'input.json')
+  const tellPath = join(lab.lab.dir, 'told')
+  const attachments = [a.attachment('bridge'), b.attachment('bridge')]
+  writeFileSync(inputPath, JSON.stringify({ plan: planOf(open), attachments }))
+  const runner = join(import.meta.dirname, 'testing/drive.ts')
+  const engine = await lab.lab.start(lab.host, process.execPath, [runner, objectPath, lab.pinRoot, inputPath, tellPath])
+  for (let turn = 0; turn < 100 && !existsSync(tellPath); turn += 1)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(readFileSync(tellPath, 'utf8')).toBe('applied')
+  const client = fresh()
+  await handshake(ends4, client)
+  engine.signal('SIGKILL')
+  await engine.exited
+  expect(await toB(tcp(ends4, client, 80, { flags: 'PA', seq: 1001, ack: 5001, text: 'x' }))).toBe(true)
+  await handshake(ends6, fresh())
+  expect(await toB(tcp(ends4, fresh(), 81))).toBe(false)
+  expect(await toB(tcp({ ...ends4, source: '10.9.0.77' }, fresh(), 80))).toBe(false)
+  // the driver of this test believed another state: a new one reads what is there
+  lab.restart()
 })
 
 test('counters survive 200 changes of plan and never go down', async () => {
