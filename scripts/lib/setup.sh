@@ -9,7 +9,7 @@ export PATH="$root/node_modules/.bin:/usr/sbin:/sbin:$PATH"
 
 # What each is for: docs/operators-guide.md, "What is installed".
 hyperward_packages=(
-  ca-certificates
+  ca-certificates git
   libbpf1 clang libbpf-dev
   nftables iproute2 iputils-ping ethtool kmod procps util-linux
   libvirt-daemon-system libvirt-clients libvirt-daemon-driver-qemu
