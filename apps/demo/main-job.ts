@@ -148,9 +148,34 @@ interface PublishAnswer {
 }
 
 async function showWords(cli: Cli, report: Report): Promise<void> {
-  report.heading('Told in the words of the author')
+  report.heading('Counted and told in the words of the author')
+  // counters and flows come with the agents' next report
   await sleep(3000)
+  const { rules } = (await cli.json('rules')) as { rules: readonly CountedRule[] } // as: schema/openapi.json
+  for (const name of ['everyone-to-web', 'ping-inside-the-shop', 'nobody-else-to-the-database', 'nobody-uses-ssh']) {
+    const hits = rules.find(({ rule }) => rule.name === name)?.hits ?? 0
+    report.check({ what: `hits of ${name}`, expected: 'counted', observed: hits > 0 ? 'counted' : 'none' })
+  }
+  const { flows } = (await cli.json('flows', '--limit', '1000')) as { flows: readonly ToldFlow[] } // as: schema/openapi.json
+  for (const rule of [
+    'platform:/infrastructure/no-outside-to-databases',
+    'tenant:acme/shop/nobody-else-to-the-database',
+    'baseline:/defaults/nobody-uses-ssh',
+  ]) {
+    const told = flows.some((flow) => flow.kind === 'drop' && flow.rule === rule)
+    report.check({ what: `drops by ${rule}`, expected: 'told', observed: told ? 'told' : 'not told' })
+  }
   for (const line of (await cli.run('rules')).trimEnd().split('\n')) report.note(line)
-  report.heading('Last drops')
+  report.heading('Last flows')
   for (const line of (await cli.run('flows', '--limit', '12')).trimEnd().split('\n')) report.note(line)
+}
+
+interface CountedRule {
+  readonly rule: { readonly name: string }
+  readonly hits: number
+}
+
+interface ToldFlow {
+  readonly kind: string
+  readonly rule: string | null
 }
