@@ -60,12 +60,14 @@ export interface EngineIntervals {
   readonly status: number
 }
 
+/** What changes is told by events and followed at once; the intervals find what no event tells, within 30 s: a look, a round and a read-back each fit in once. */
 const defaultIntervals: EngineIntervals = {
-  follow: 5000,
-  round: 5000,
+  follow: 12_000,
+  round: 12_000,
   pollEvents: 100,
   collectExpired: 5000,
-  verify: 30_000,
+  // every second round
+  verify: 20_000,
   status: 5000,
 }
 
@@ -196,6 +198,8 @@ export function createEngine(options: EngineOptions): Engine {
   function onCenterMessage(message: Exclude<CenterMessage, { kind: 'ack' }>): void {
     switch (message.kind) {
       case 'welcome':
+        // nobody read the counters while nobody listened
+        sendStatus('interval')
         return inBackground(checkRenewal())
       case 'plan-available':
         return receiver.onAnnounced(message)
@@ -283,6 +287,12 @@ export function createEngine(options: EngineOptions): Engine {
     })
   }
 
+  function onStatusInterval(): void {
+    // an endpoint that stays closed is told when its grace is over, which no round need mark
+    if (lastRound !== null) endpointReporter.onEndpoints(lastRound.endpoints)
+    if (channel.state().kind === 'connected') sendStatus('interval')
+  }
+
   function poll(): void {
     const polled = datapath.pollEvents((event) => {
       const { host: _host, ...reported } = event
@@ -308,7 +318,7 @@ export function createEngine(options: EngineOptions): Engine {
       inBackground(connectWhenEnrolled())
       every(5000, () => inBackground(connectWhenEnrolled()))
       every(intervals.pollEvents, poll)
-      every(intervals.status, () => sendStatus('interval'))
+      every(intervals.status, onStatusInterval)
       every(60_000, () => inBackground(checkRenewal()))
       every(intervals.collectExpired, () => {
         const collected = datapath.collectExpired()

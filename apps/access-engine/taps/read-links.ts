@@ -2,7 +2,7 @@
  * Network devices from sysfs. A sysfs mount shows the network namespace it was made in, which need not be ours: then its answers are about other devices. The
  * names in /proc/self/net/dev, which is always ours, tell.
  */
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
 
 import { known, unknown, type Observed } from '@hyperward/model'
@@ -12,69 +12,88 @@ import type { Link, LinkReader } from './to-taps.ts'
 
 const root = '/sys/class/net'
 
-export const linkReader: LinkReader = { read: readLink }
+// sysfs answers from memory within microseconds: a turn through the thread pool for each value costs ten times the reading
+
+export const linkReader: LinkReader = { read: async (devices) => readLinks(devices) }
 
 /** Whether the device of that name still is the one seen before. The kernel does not give an ifindex again while the machine runs. */
 export async function isSameLink(link: TapLink): Promise<boolean> {
   try {
-    return (await readNumber(`${root}/${link.device}/ifindex`)) === link.ifindex
+    return readNumber(`${root}/${link.device}/ifindex`) === link.ifindex
   } catch (error) {
     if (isGone(error)) return false
     throw error
   }
 }
 
-async function readLink(device: string): Promise<Observed<Link | null>> {
-  if (device === '' || device.includes('/') || device.startsWith('.')) return known(null)
+function readLinks(devices: readonly string[]): Observed<ReadonlyMap<string, Link>> {
+  const links = new Map<string, Link>()
+  if (devices.length === 0) return known(links)
   try {
-    const [ours, shown] = await Promise.all([readOwnNames(), readdir(root)])
-    const here = ours.has(device)
-    if (here !== shown.includes(device)) {
-      // one of the two was read before the device came or went, or sysfs is another namespace's: the next look tells
-      return (await isForeignSysfs()) ? unknown(`${root} shows another network namespace`) : known(null)
+    const ours = readOwnNames()
+    const shown = new Set(readdirSync(root))
+    for (const device of devices) {
+      const here = ours.has(device)
+      if (here !== shown.has(device)) {
+        // one of the two was read before the device came or went, or sysfs is another namespace's: the next look tells
+        if (isForeignSysfs()) return unknown(`${root} shows another network namespace`)
+        continue
+      }
+      const link = here ? readLink(device) : null
+      if (link !== null) links.set(device, link)
     }
-    if (!here) return known(null)
-    const [ifindex, mac, segment] = await Promise.all([
-      readNumber(`${root}/${device}/ifindex`),
-      readFile(`${root}/${device}/address`, 'utf8'),
-      readBridge(device),
-    ])
-    return known({ device, ifindex, mac: mac.trim(), segment })
   } catch (error) {
-    if (isGone(error)) return known(null)
-    return unknown(`${device} could not be read: ${error instanceof Error ? error.message : String(error)}`)
+    return unknown(`the devices could not be read: ${toMessage(error)}`)
+  }
+  return known(links)
+}
+
+/** null: it is gone meanwhile. */
+function readLink(device: string): Link | null {
+  try {
+    const path = `${root}/${device}`
+    const mac = readFileSync(`${path}/address`, 'utf8').trim()
+    return { device, ifindex: readNumber(`${path}/ifindex`), mac, segment: readBridge(device) }
+  } catch (error) {
+    if (isGone(error)) return null
+    throw error
   }
 }
 
-async function readBridge(device: string): Promise<number> {
+function readBridge(device: string): number {
   try {
-    const bridge = basename(await readlink(`${root}/${device}/brport/bridge`))
-    return await readNumber(`${root}/${bridge}/ifindex`)
+    const bridge = basename(readlinkSync(`${root}/${device}/brport/bridge`))
+    return readNumber(`${root}/${bridge}/ifindex`)
   } catch (error) {
     if (isGone(error)) return 0
     throw error
   }
 }
 
-async function readOwnNames(): Promise<ReadonlySet<string>> {
-  const lines = (await readFile('/proc/self/net/dev', 'utf8')).split('\n').slice(2)
+/** Also the guard against a name that is a path: only names of devices are in it. */
+function readOwnNames(): ReadonlySet<string> {
+  const lines = readFileSync('/proc/self/net/dev', 'utf8').split('\n').slice(2)
   return new Set(lines.flatMap((line) => (line.includes(':') ? [line.slice(0, line.lastIndexOf(':')).trim()] : [])))
 }
 
 /** Devices come and go one at a time; two namespaces differ in more than that for good. Looked at twice, so that a change in between is not taken for it. */
-async function isForeignSysfs(): Promise<boolean> {
+function isForeignSysfs(): boolean {
   for (let look = 0; look < 2; look++) {
-    const [ours, shown] = await Promise.all([readOwnNames(), readdir(root)])
-    const devices = shown.filter((name) => name !== 'bonding_masters')
+    const ours = readOwnNames()
+    const devices = readdirSync(root).filter((name) => name !== 'bonding_masters')
     if (devices.length === ours.size && devices.every((name) => ours.has(name))) return false
   }
   return true
 }
 
-async function readNumber(path: string): Promise<number> {
-  const value = Number((await readFile(path, 'utf8')).trim())
+function readNumber(path: string): number {
+  const value = Number(readFileSync(path, 'utf8').trim())
   if (!Number.isSafeInteger(value)) throw new Error(`${path} holds no number`)
   return value
+}
+
+function toMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function isGone(error: unknown): boolean {

@@ -9,8 +9,8 @@ export interface Link extends TapLink {
 }
 
 export interface LinkReader {
-  /** null: there is none of that name. */
-  read(device: string): Promise<Observed<Link | null>>
+  /** Those of the devices named that there are, by name. */
+  read(devices: readonly string[]): Promise<Observed<ReadonlyMap<string, Link>>>
 }
 
 export interface ResolvedTaps {
@@ -21,17 +21,16 @@ export interface ResolvedTaps {
 
 /** Unknown when the kernel's devices cannot be read: a device that could not be looked at is not one that is gone. */
 export async function toTaps(vms: readonly FollowedVm[], links: LinkReader): Promise<Observed<ResolvedTaps>> {
+  // all at once: looking them up one by one lists every device of the host for each of them
+  const read = await links.read(vms.flatMap((vm) => vm.nics.flatMap(({ device }) => (device === null ? [] : [device]))))
+  if (!read.known) return read
   const taps: Tap[] = []
   const unsure = new Set<EndpointId>()
   for (const vm of vms) {
     for (const { endpoint, mac, device, unguardable } of vm.nics) {
-      const link = device === null ? known(null) : await links.read(device)
-      if (!link.known) return link
-      if (link.value !== null && !isTapMac(link.value.mac, mac)) unsure.add(endpoint)
-      const found =
-        link.value === null
-          ? null
-          : { device: link.value.device, ifindex: link.value.ifindex, segment: link.value.segment }
+      const link = device === null ? null : (read.value.get(device) ?? null)
+      if (link !== null && !isTapMac(link.mac, mac)) unsure.add(endpoint)
+      const found = link === null ? null : { device: link.device, ifindex: link.ifindex, segment: link.segment }
       taps.push({ endpoint, vm: vm.uuid, vmName: vm.name, claimed: vm.tenant !== null, unguardable, link: found })
     }
   }

@@ -39,11 +39,13 @@ export function createLibvirtModel(kernel: KernelModel): LibvirtModel {
       }
     },
     links: {
-      read: async (device) => {
-        const ifindex = kernel.devices.get(device)
-        const link: Link | null =
-          ifindex === undefined ? null : { device, ifindex, segment: 2, mac: macs.get(device) ?? '' }
-        return known(link)
+      read: async (devices) => {
+        const links = new Map<string, Link>()
+        for (const device of devices) {
+          const ifindex = kernel.devices.get(device)
+          if (ifindex !== undefined) links.set(device, { device, ifindex, segment: 2, mac: macs.get(device) ?? '' })
+        }
+        return known(links)
       },
     },
     startVm(n, how = {}) {
