@@ -13,7 +13,7 @@ import { createEndpointReporter } from './enforce/endpoint-reporter.ts'
 import type { EngineDatapath } from './enforce/engine-datapath.ts'
 import { createEnforcer, type Door, type EnforceRound } from './enforce/enforcer.ts'
 import { createRenewal } from './enroll/renewal.ts'
-import type { HostIdentity } from './enroll/host-identity.ts'
+import { readCertificateLife, type HostIdentity } from './enroll/host-identity.ts'
 import { logRound, type EngineLog } from './report/log-round.ts'
 import { createInventoryReporter } from './report/inventory-reporter.ts'
 import { createPlanReceiver } from './plan/plan-receiver.ts'
@@ -58,6 +58,10 @@ export interface EngineIntervals {
   readonly collectExpired: number
   readonly verify: number
   readonly status: number
+  /** Looks at the saved identity while there is no connection. */
+  readonly identity: number
+  /** Looks whether the certificate is due. */
+  readonly renewal: number
 }
 
 /** What changes is told by events and followed at once; the intervals find what no event tells, within 30 s: a look, a round and a read-back each fit in once. */
@@ -69,6 +73,8 @@ const defaultIntervals: EngineIntervals = {
   // every second round
   verify: 20_000,
   status: 5000,
+  identity: 5000,
+  renewal: 60_000,
 }
 
 export interface Engine {
@@ -190,9 +196,11 @@ export function createEngine(options: EngineOptions): Engine {
       await options.saveIdentity(renewed)
       identity = renewed
       channel.reconnect('a new certificate is used')
+      log.info({ endsAt: endOf(renewed) }, 'the certificate was renewed')
     },
     onFailed: (message) => log.warn({}, message),
     now,
+    askAgainMs: intervals.renewal,
   })
 
   function onCenterMessage(message: Exclude<CenterMessage, { kind: 'ack' }>): void {
@@ -222,22 +230,44 @@ export function createEngine(options: EngineOptions): Engine {
     return identity
   }
 
-  /** A host that is not enrolled yet still enforces what it holds, or nothing passes; the channel starts when there is an identity. */
-  async function connectWhenEnrolled(): Promise<void> {
-    if (identity !== null) return
+  /**
+   * While there is no connection the saved identity is looked at: a host that is not enrolled, or whose certificate ended while it was off, still enforces what it
+   * holds, and enrolling it takes effect without a restart.
+   */
+  async function followIdentity(): Promise<void> {
+    if (channel.state().kind === 'connected') return
     try {
-      identity = await options.loadIdentity()
-      if (identity !== null) return channel.start()
-      const code: OperationErrorCode = 'engine.not-enrolled'
-      sayIdentityProblem(`${code}: this host has no certificate of a center; enrol it with \`enroll\``)
+      const saved = await options.loadIdentity()
+      if (saved === null) {
+        const code: OperationErrorCode = 'engine.not-enrolled'
+        return sayIdentityProblem(`${code}: this host has no certificate of a center; enrol it with \`enroll\``)
+      }
+      sayIdentityProblem(endedProblem(saved))
+      if (saved.certificatePem === identity?.certificatePem && saved.keyPem === identity.keyPem) return
+      const isFirst = identity === null
+      identity = saved
+      if (isFirst) channel.start()
+      else channel.reconnect('a new certificate is used')
     } catch (error) {
       if (!(error instanceof OperationError)) throw error
       sayIdentityProblem(`${error.code}: ${error.message}`)
     }
   }
 
-  function sayIdentityProblem(problem: string): void {
-    if (problem !== identityProblem) log.error({}, problem)
+  /** Told, but tried all the same: by which clock it ended is the center's to say. */
+  function endedProblem(saved: HostIdentity): string | null {
+    const endsAt = endOf(saved)
+    if (endsAt === null || Date.parse(endsAt) > now()) return null
+    const code: OperationErrorCode = 'agent.certificate-ended'
+    return `${code}: this host's certificate ended ${endsAt}; what is enforced stays; enrol this host again with a new token`
+  }
+
+  function endOf(saved: HostIdentity): string | null {
+    return options.renew === false ? null : new Date(readCertificateLife(saved).endsAt).toISOString()
+  }
+
+  function sayIdentityProblem(problem: string | null): void {
+    if (problem !== null && problem !== identityProblem) log.error({}, problem)
     identityProblem = problem
   }
 
@@ -315,11 +345,11 @@ export function createEngine(options: EngineOptions): Engine {
       log.info({ held: held.kind, revision: held.kind === 'none' ? null : held.revision }, 'access engine starts')
       follower.start()
       loop.start()
-      inBackground(connectWhenEnrolled())
-      every(5000, () => inBackground(connectWhenEnrolled()))
+      inBackground(followIdentity())
+      every(intervals.identity, () => inBackground(followIdentity()))
       every(intervals.pollEvents, poll)
       every(intervals.status, onStatusInterval)
-      every(60_000, () => inBackground(checkRenewal()))
+      every(intervals.renewal, () => inBackground(checkRenewal()))
       every(intervals.collectExpired, () => {
         const collected = datapath.collectExpired()
         if (!collected.known) log.warn({ reason: collected.reason }, 'expired connections could not be collected')
@@ -345,6 +375,7 @@ export function createEngine(options: EngineOptions): Engine {
       plan: held.kind === 'held' ? { revision: held.revision, digest: held.plan.digest } : { state: held.kind },
       libvirt: followed.known ? { known: true, vms: followed.value.vms.length } : followed,
       channel: channel.state(),
+      certificate: { endsAt: identity === null ? null : endOf(identity), problem: identityProblem },
       lastRound,
       drift: driftFound,
       events: { waiting: outbox.size(), lost: outbox.lost() },

@@ -59,7 +59,7 @@ export interface ChannelClient {
   setStatus(status: Status): void
   /** Sends waiting events without waiting for the next flush. */
   flush(): void
-  /** Gives up the present connection, so that the next one uses the present certificate. */
+  /** Gives up the present connection, or the wait for the next one, so that the next one uses the present certificate. */
   reconnect(reason: string): void
   state(): ChannelState
   stop(): void
@@ -188,9 +188,14 @@ export function createChannelClient(options: ChannelClientOptions): ChannelClien
     flush,
     reconnect(reason) {
       const old = connection
-      if (old === null) return
-      lose(reason)
-      old.close(reason)
+      if (old !== null) {
+        lose(reason)
+        old.close(reason)
+      } else if (retry !== null) {
+        clearTimeout(retry)
+        backoff.reset()
+        open()
+      }
     },
     state: () => state,
     stop() {
