@@ -2,7 +2,8 @@
  * argv → a command with its values, by the command table alone. Options may stand before or after the command's name; `--` ends them.
  * Everything wrong is a UsageError with the nearest right word.
  */
-import { nearest } from './nearest.ts'
+import { nearest } from '@hyperward/catalogue'
+
 import type { OptionSpec } from './command-table/command-spec.ts'
 import {
   commandNames,

@@ -1,7 +1,6 @@
-import { portProtocols, typeProtocols, type PortProtocol, type TypeProtocol } from '@hyperward/model'
+import { nearest } from '@hyperward/catalogue'
+import { icmpTypeNames, portProtocols, typeProtocols, type PortProtocol, type TypeProtocol } from '@hyperward/model'
 
-import { icmpTypes } from './icmp-types.ts'
-import { nearest } from './nearest.ts'
 import { UsageError } from './usage-error.ts'
 
 export interface ServiceArgument {
@@ -20,10 +19,10 @@ export function parseServiceArgument(text: string): ServiceArgument {
   }
   if (isTypeProtocol(name)) {
     if (port === undefined) throw UsageError.of('cli.usage.service-needs-type', { protocol: name }, 'explain')
-    const named = Object.entries(icmpTypes[typeProtocols[name]] ?? {}).find(([, type]) => type === port)
-    const type = named === undefined ? parseNumber(port, 255) : Number(named[0])
-    if (type !== null) return { protocol: typeProtocols[name], port: type }
-    const names = Object.values(icmpTypes[typeProtocols[name]] ?? {})
+    const named = icmpTypeNames[name]
+    const type = Object.hasOwn(named, port) ? named[port] : parseNumber(port, 255)
+    if (type !== undefined && type !== null) return { protocol: typeProtocols[name], port: type }
+    const names = Object.keys(named)
     const params = { text: name, value: port, choices: names.join(', '), nearest: nearest(port, names) }
     throw UsageError.of('cli.usage.bad-choice', params, 'explain')
   }

@@ -1,6 +1,6 @@
 /** core/policy as the center uses it: one compile from policy and inventory, and the questions the API asks of a compilation. Pure. */
 import {
-  defaultDropRef,
+  toRuleOrigin,
   type Diagnostic,
   type Inventory,
   type Packet,
@@ -10,18 +10,14 @@ import {
 import { sha256Hex } from '@hyperward/os'
 import {
   compile,
-  diffPolicies,
   explain,
+  listChanges,
   resolve,
   validateAgainst,
   type Compilation,
-  type DiffParty,
-  type DiffVerdict,
   type ExplainedAddress,
 } from '@hyperward/policy'
-import type { ApiDiffResult, ApiExplainResult, ApiVerdictChange } from '@hyperward/protocol'
-
-import { toOrigin } from './rule-origin.ts'
+import type { ApiDiffResult, ApiExplainResult } from '@hyperward/protocol'
 
 export interface CompileRequest {
   readonly policy: Policy
@@ -58,7 +54,7 @@ export function explainPacket(compilation: Compilation, packet: Packet): Explain
     sides: sides.map(({ direction, endpoint, action, ref }) => ({
       direction,
       endpoint,
-      decided: { action, rule: toOrigin(ref) },
+      decided: { action, rule: toRuleOrigin(ref) },
     })),
   }
 }
@@ -72,15 +68,7 @@ export function diffCompilations(
   after: Compilation,
 ): Pick<ApiDiffResult, 'changes' | 'more'> {
   const from = before?.resolved ?? resolve(emptyPolicy, after.resolved.inventory)
-  const { entries, total } = diffPolicies(from, after.resolved, changesLimit)
-  const changes = entries.map((entry) => ({
-    source: toMembers(entry.sources),
-    destination: toMembers(entry.destinations),
-    services: [...entry.services],
-    before: toDecided(entry.before),
-    after: toDecided(entry.after),
-  }))
-  return { changes, more: total - changes.length }
+  return listChanges(from, after.resolved, { changes: changesLimit, members: membersLimit })
 }
 
 const emptyPolicy: Policy = { tenants: [], groups: [], rules: [] }
@@ -88,18 +76,4 @@ const emptyPolicy: Policy = { tenants: [], groups: [], rules: [] }
 function toParty(party: ExplainedAddress): ApiExplainResult['source'] {
   const { address, identity, endpoint, vmName, tenant, host } = party
   return { address, identity, endpoint, vmName, tenant, host }
-}
-
-function toMembers(parties: readonly DiffParty[]): ApiVerdictChange['source'] {
-  const all = parties.flatMap(({ tenant, vms, addresses, networks, world }) => [
-    ...(vms.length > 0 ? vms.map((vm) => (tenant === null ? vm : `${tenant}/${vm}`)) : addresses),
-    ...networks,
-    ...(world ? ['world'] : []),
-  ])
-  const members = [...new Set(all)].sort()
-  return { members: members.slice(0, membersLimit), more: Math.max(0, members.length - membersLimit) }
-}
-
-function toDecided({ action, rule }: DiffVerdict): ApiVerdictChange['before'] {
-  return { action: action === 'not-enforced' ? 'drop' : action, rule: toOrigin(rule ?? defaultDropRef) }
 }

@@ -1,9 +1,8 @@
-import type { Policy } from '@hyperward/model'
+import { toRuleOrigin, type Policy } from '@hyperward/model'
 import { rulesSchema, type ApiRuleHits } from '@hyperward/protocol'
 import { readRuleCounts, type RuleCountRow } from '@hyperward/store'
 import type { FastifyInstance } from 'fastify'
 
-import { toOrigin } from '../policy/rule-origin.ts'
 import type { Services } from '../services/services.ts'
 import { acts, byAdministrator, errorAnswers, typed } from './route.ts'
 
@@ -30,7 +29,7 @@ function toRuleHits(policy: Policy | null, counts: readonly RuleCountRow[]): Api
     left.delete(ref)
   }
   for (const row of left.values())
-    hits.push({ rule: toOrigin(row.rule), action: toKnownAction(row.rule), ...toCounts(row) })
+    hits.push({ rule: toRuleOrigin(row.rule), action: toKnownAction(row.rule), ...toCounts(row) })
   return hits
 }
 

@@ -1,6 +1,7 @@
+import { nearest } from '@hyperward/catalogue'
+
 import { commandNames, isCommandName, type CommandName } from '../command-table/command-table.ts'
 import type { Run } from '../command.ts'
-import { nearest } from '../nearest.ts'
 import { renderCommandHelp, renderOverview } from '../render/render-help.ts'
 import { UsageError } from '../usage-error.ts'
 

@@ -1,8 +1,8 @@
+import { nearest } from '@hyperward/catalogue'
 import { parseVmUuid, type VmUuid } from '@hyperward/model'
 import { endpointsSchema, type ApiEndpoint } from '@hyperward/protocol'
 
 import { cliError } from '../failures.ts'
-import { nearest } from '../nearest.ts'
 import { readAnswer } from '../read-answer.ts'
 import type { Center } from './center.ts'
 

@@ -1,14 +1,16 @@
 /** Values of the API in the words of people: rules, services, times, sizes. */
-import { portProtocols, typeProtocols } from '@hyperward/model'
+import { icmpTypeNames, portProtocols, toRuleOrigin, typeProtocols, type RuleOrigin } from '@hyperward/model'
 
-import { icmpTypes } from '../icmp-types.ts'
 import type { Text } from '../text.ts'
 
 const protocolNames = new Map<number, string>(
   Object.entries({ ...portProtocols, ...typeProtocols }).map(([name, number]) => [number, name]),
 )
 const portNumbers: ReadonlySet<number> = new Set(Object.values(portProtocols))
-const typeNumbers: ReadonlySet<number> = new Set(Object.values(typeProtocols))
+const typeNames: ReadonlyMap<number, readonly (readonly [string, number])[]> = new Map([
+  [typeProtocols.icmp, Object.entries(icmpTypeNames.icmp)],
+  [typeProtocols.icmpv6, Object.entries(icmpTypeNames.icmpv6)],
+])
 
 export function toProtocolName(protocol: number): string {
   return protocolNames.get(protocol) ?? `protocol ${protocol}`
@@ -17,28 +19,20 @@ export function toProtocolName(protocol: number): string {
 /** `tcp/443`, `icmp/echo-request`, `protocol 47`. */
 export function toServiceName(protocol: number, port: number | null): string {
   const name = toProtocolName(protocol)
-  if (port === null || !(portNumbers.has(protocol) || typeNumbers.has(protocol))) return name
-  return `${name}/${icmpTypes[protocol]?.[port] ?? port}`
-}
-
-export interface RuleOrigin {
-  readonly tier: string
-  readonly tenant: string | null
-  readonly policy: string
-  readonly name: string
+  const types = typeNames.get(protocol)
+  if (port === null || (types === undefined && !portNumbers.has(protocol))) return name
+  return `${name}/${types?.find(([, type]) => type === port)?.[0] ?? port}`
 }
 
 /** `acme / shop / no-outsiders`; a provider rule begins with its tier. */
-export function toRuleName(text: Text, { tier, tenant, policy, name }: RuleOrigin): string {
+export function toRuleName(text: Text, { tier, tenant, policy, name }: Omit<RuleOrigin, 'ref'>): string {
   return tier === 'builtin' ? text('cli.word.default-drop') : `${tenant ?? tier} / ${policy} / ${name}`
 }
 
-/** From a reference `<tier>:<tenant>/<policy>/<rule>`; another form is told as it is. */
+/** From a reference; one that no plan of ours made (it has no policy) is told as it is. */
 export function refToRuleName(text: Text, ref: string): string {
-  const match = /^(\w+):([^/]*)\/([^/]*)\/([^/]*)$/.exec(ref)
-  if (match === null) return ref
-  const [, tier = '', tenant = '', policy = '', name = ''] = match
-  return toRuleName(text, { tier, tenant: tenant === '' ? null : tenant, policy, name })
+  const origin = toRuleOrigin(ref)
+  return origin.policy === '' ? ref : toRuleName(text, origin)
 }
 
 /** Local time of day with the date, to the second. */

@@ -1,7 +1,6 @@
 /** The service classes of two policies laid over each other: values that neither tells apart. */
-import { portProtocols, typeProtocols, type ServiceClass } from '@hyperward/model'
+import { icmpTypeNames, portProtocols, typeProtocols, type ServiceClass } from '@hyperward/model'
 
-import { icmpTypeNames } from '../parse/icmp-types.ts'
 import { highestValue } from '../resolve/service-table.ts'
 
 export interface ServiceAtom {

@@ -3,10 +3,9 @@
  * so that the caller goes on and finds the rest.
  */
 import { isName, nameMaxLength, type SourcePlace } from '@hyperward/model'
-import type { TermKey } from '@hyperward/catalogue'
+import { nearest, type TermKey } from '@hyperward/catalogue'
 import { isAlias, isMap, isScalar, isSeq, type Node } from 'yaml'
 
-import { nearest } from './nearest.ts'
 import type { Report } from './report.ts'
 
 /** A node with its path in the document. */

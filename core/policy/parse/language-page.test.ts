@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
+import { icmpTypeNames } from '@hyperward/model'
 import { expect, test } from 'vitest'
 
-import { icmpTypeNames } from './icmp-types.ts'
 import { parseInventory } from './parse-inventory.ts'
 import { parsePolicy } from './parse-policy.ts'
 import { serviceFields } from './parse-service.ts'

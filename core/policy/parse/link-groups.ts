@@ -1,8 +1,8 @@
 /** Turns written group references into qualified names; refuses unknown ones and groups that contain themselves. */
+import { nearest } from '@hyperward/catalogue'
 import type { Group, GroupName, GroupPlaces, Selector, TenantName } from '@hyperward/model'
 
 import type { DocumentReader } from '../document/document-reader.ts'
-import { nearest } from '../document/nearest.ts'
 import type { WrittenGroup } from './parse-groups.ts'
 import { resolveGroupRef } from './parse-rules.ts'
 

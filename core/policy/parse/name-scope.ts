@@ -1,7 +1,6 @@
 /** How a name in a document finds its group or service: bare = the writer's own, `provider/x` = the provider's, `tenant/x` = a tenant's (for the provider). */
+import { nearest } from '@hyperward/catalogue'
 import { type GroupName, type TenantName, toGroupName } from '@hyperward/model'
-
-import { nearest } from '../document/nearest.ts'
 
 export type Lookup =
   | { readonly kind: 'found'; readonly name: GroupName }

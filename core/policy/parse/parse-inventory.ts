@@ -1,4 +1,5 @@
 /** An inventory document (docs/policy-language.md) → Inventory, for offline use: what agents report to a center otherwise. */
+import { nearest } from '@hyperward/catalogue'
 import type { Address, Endpoint, Host, HostName, Inventory, Parsed, TenantName, Vm, VmUuid } from '@hyperward/model'
 import { parseAddress, parseHostName, parseMac, parseTenantName, parseVmUuid, toEndpointId } from '@hyperward/model'
 
@@ -10,7 +11,6 @@ import {
   type NamedField,
   readName,
 } from '../document/document-reader.ts'
-import { nearest } from '../document/nearest.ts'
 import { createReport, sortDiagnostics } from '../document/report.ts'
 import { documentVersion, readEnvelope } from './read-envelope.ts'
 

@@ -1,4 +1,5 @@
 /** Lists of policies with their rules → Rule. A rule with anything wrong in it is reported and left out; the document is then refused as a whole. */
+import { nearest } from '@hyperward/catalogue'
 import type {
   Action,
   Direction,
@@ -14,7 +15,6 @@ import { toRuleRef } from '@hyperward/model'
 
 import type { DocumentReader, Field, Fields, NamedField } from '../document/document-reader.ts'
 import { readName } from '../document/document-reader.ts'
-import { nearest } from '../document/nearest.ts'
 import { lookupName } from './name-scope.ts'
 import { mergeEntries, parseService } from './parse-service.ts'
 

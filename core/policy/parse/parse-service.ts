@@ -1,9 +1,15 @@
 /** `{tcp: [80, 8000-8100], icmp: echo-request, protocol: 47}` → Service. Ranges come out ascending, disjoint and merged. */
-import { type PortRange, portProtocols, type Service, type ServiceEntry, typeProtocols } from '@hyperward/model'
+import { nearest } from '@hyperward/catalogue'
+import {
+  icmpTypeNames,
+  type PortRange,
+  portProtocols,
+  type Service,
+  type ServiceEntry,
+  typeProtocols,
+} from '@hyperward/model'
 
 import type { DocumentReader, Field } from '../document/document-reader.ts'
-import { nearest } from '../document/nearest.ts'
-import { icmpTypeNames } from './icmp-types.ts'
 
 export const serviceFields = ['tcp', 'udp', 'sctp', 'icmp', 'icmpv6', 'protocol'] as const
 

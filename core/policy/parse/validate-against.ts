@@ -1,7 +1,7 @@
 /** What a policy says that one inventory makes doubtful: warnings, since VMs come and go and a policy may be written before them. */
+import { nearest } from '@hyperward/catalogue'
 import type { Diagnostic, Group, Inventory, Policy, TenantName } from '@hyperward/model'
 
-import { nearest } from '../document/nearest.ts'
 import { createReport, sortDiagnostics } from '../document/report.ts'
 
 export function validateAgainst(policy: Policy, inventory: Inventory): readonly Diagnostic[] {

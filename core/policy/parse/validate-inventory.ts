@@ -1,7 +1,7 @@
 /** What is wrong in an inventory put together from agents' reports: each clash once, as warnings. The compiler leaves the clashing things closed by itself. */
+import { nearest } from '@hyperward/catalogue'
 import type { Diagnostic, Inventory } from '@hyperward/model'
 
-import { nearest } from '../document/nearest.ts'
 import { createReport } from '../document/report.ts'
 
 export function validateInventory(inventory: Inventory): readonly Diagnostic[] {

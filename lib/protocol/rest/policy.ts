@@ -188,4 +188,3 @@ export type ApiPublishResult = z.infer<typeof publishResultSchema>
 export type ApiPublication = z.infer<typeof publicationSchema>
 export type ApiHostPublication = z.infer<typeof hostPublicationSchema>
 export type ApiExplainResult = z.infer<typeof explainResultSchema>
-export type ApiRuleOrigin = z.infer<typeof ruleOriginSchema>

@@ -1,21 +1,26 @@
-/** The known word nearest to what was written, or '' when none is near enough to be a likely slip. Cost is bounded: long words and long lists are not searched. */
+/**
+ * For "Did you mean …?": the known word nearest to what was written (a third of the letters wrong at most), else the only one that begins with it; '' = none.
+ * Cost is bounded: long words and long lists are not searched.
+ */
 export function nearest(written: string, known: Iterable<string>): string {
   if (written.length > 63) return ''
-  const limit = Math.max(1, Math.floor(written.length / 3))
+  const lower = written.toLowerCase()
   let best = ''
-  let bestDistance = limit + 1
+  let bestDistance = Math.max(1, Math.floor(written.length / 3)) + 1
+  const begun: string[] = []
   let searched = 0
   for (const word of known) {
     searched += 1
     if (searched > 500) break
+    if (written.length > 1 && word.startsWith(written)) begun.push(word)
     if (Math.abs(word.length - written.length) >= bestDistance) continue
-    const distance = editDistance(written.toLowerCase(), word.toLowerCase())
+    const distance = editDistance(lower, word.toLowerCase())
     if (distance < bestDistance) {
       best = word
       bestDistance = distance
     }
   }
-  return best
+  return best === '' && begun.length === 1 ? (begun[0] ?? '') : best
 }
 
 /** Optimal string alignment: insert, delete, replace, or swap two neighbours, each one step. */
