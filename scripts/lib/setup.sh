@@ -19,6 +19,8 @@ hyperward_packages=(
   iptables ipset ebtables
 )
 
+guard_mark='# made by hyperward scripts/lib/setup.sh for the time of an installation'
+
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
@@ -27,6 +29,7 @@ setup() {
   [ "$(uname -m)" = x86_64 ] || die "this machine is $(uname -m); only x86_64 is built and tested so far"
   mkdir -p "$cache"
   setup_packages
+  setup_tun
   setup_npm
   setup_bpf
 }
@@ -38,13 +41,19 @@ setup_packages() {
   done
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
-  [ ${#missing[@]} -gt 0 ] || return 0
+  # a guard of ours that a killed run left behind
+  if grep -q "$guard_mark" /usr/sbin/policy-rc.d 2>/dev/null; then rm -f /usr/sbin/policy-rc.d; fi
+  # the guest's kernel is downloaded by apt later: its lists must be there even when no package is missing
+  if [ ${#missing[@]} -eq 0 ]; then
+    apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1 || apt-get update -qq || die 'apt-get update failed: check the package sources in /etc/apt'
+    return 0
+  fi
   say "installing Debian packages: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   local guard=/usr/sbin/policy-rc.d guarded=no createcluster=/etc/postgresql-common/createcluster.conf
   # No service may start because of us; an existing guard is left as it is.
   if [ ! -e "$guard" ]; then
-    printf '#!/bin/sh\nexit 101\n' >"$guard"
+    printf '#!/bin/sh\n%s\nexit 101\n' "$guard_mark" >"$guard"
     chmod 755 "$guard"
     guarded=yes
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
@@ -61,6 +70,13 @@ setup_packages() {
     rm -f "$guard"
     trap - EXIT
   fi
+}
+
+# Virtual machines' taps: the device node is missing in some containers.
+setup_tun() {
+  [ -c /dev/net/tun ] && return 0
+  modprobe tun 2>/dev/null || true
+  [ -c /dev/net/tun ] || { mkdir -p /dev/net && mknod /dev/net/tun c 10 200; } || die 'this machine has no /dev/net/tun: load the kernel module tun'
 }
 
 setup_npm() {

@@ -6,11 +6,15 @@ export const repositoryRoot = join(import.meta.dirname, '../..')
 
 /** Files git knows or would add, relative to the root, that match `pattern`. */
 export function listFiles(pattern: RegExp): readonly string[] {
-  const out = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
-    cwd: repositoryRoot,
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-  })
+  const out = execFileSync(
+    'git',
+    ['-c', `safe.directory=${repositoryRoot}`, 'ls-files', '--cached', '--others', '--exclude-standard'],
+    {
+      cwd: repositoryRoot,
+      encoding: 'utf8',
+      maxBuffer: 64 * 1024 * 1024,
+    },
+  )
   return [...new Set(out.split('\n'))].filter((file) => file !== '' && pattern.test(file)).toSorted()
 }
 
