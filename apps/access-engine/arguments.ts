@@ -3,6 +3,7 @@ import { OperationError } from '@hyperward/model'
 export type EngineCommand =
   | { readonly kind: 'run' | 'door' | 'status'; readonly config: string }
   | { readonly kind: 'enroll'; readonly config: string; readonly center: string; readonly tokenFile: string }
+  | { readonly kind: 'remove'; readonly config: string }
   | { readonly kind: 'help' }
 
 export const usage = `access-engine: enforces the published policy at every VM of this host
@@ -12,12 +13,15 @@ export const usage = `access-engine: enforces the published policy at every VM o
                                         get this host's certificate with a one-time token (- reads it from stdin)
   access-engine door   --config FILE    load the closed door: nothing passes a tap that nobody guards
   access-engine status --config FILE    tell as JSON what is held, enforced and connected
+  access-engine remove --config FILE --yes
+                                        take all protection of this host away: programs, pins and the closed door
 `
 
 const options: Readonly<Record<string, readonly string[]>> = {
   run: ['--config'],
   door: ['--config'],
   status: ['--config'],
+  remove: ['--config', '--yes'],
   enroll: ['--config', '--center', '--token-file'],
 }
 
@@ -28,10 +32,12 @@ export function parseArguments(args: readonly string[]): EngineCommand {
   const allowed = options[kind]
   if (allowed === undefined) throw wrong(`there is no command "${kind}"`)
   const values = new Map<string, string>()
-  for (let at = 0; at < rest.length; at += 2) {
+  for (let at = 0; at < rest.length; at += 1) {
     const name = rest[at] ?? ''
-    const value = rest[at + 1]
     if (!allowed.includes(name)) throw wrong(`"${kind}" takes no ${name}`)
+    // the only option that is a word alone
+    if (name !== '--yes') at += 1
+    const value = rest[at]
     if (value === undefined) throw wrong(`${name} has no value`)
     if (values.has(name)) throw wrong(`${name} is given twice`)
     values.set(name, value)
@@ -43,6 +49,13 @@ export function parseArguments(args: readonly string[]): EngineCommand {
   }
   if (kind === 'enroll') {
     return { kind, config: need('--config'), center: need('--center'), tokenFile: need('--token-file') }
+  }
+  if (kind === 'remove') {
+    const config = need('--config')
+    if (!values.has('--yes')) {
+      throw wrong('"remove" leaves every virtual machine of this host without protection; say --yes if that is meant')
+    }
+    return { kind, config }
   }
   if (kind === 'run' || kind === 'door' || kind === 'status') return { kind, config: need('--config') }
   throw wrong(`there is no command "${kind}"`)

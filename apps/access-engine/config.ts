@@ -35,20 +35,49 @@ export async function readConfig(
 ): Promise<EngineConfig> {
   const text = await readFile(file)
   if (!text.known) throw malformed(file, text.reason)
-  if (text.value === null) throw malformed(file, 'there is no such file')
+  if (text.value === null)
+    throw malformed(file, 'there is no such file; write one with at least {"host": "NAME"}, mode 0600')
   await refuseUnsafe(file)
   return parseConfig(file, text.value)
 }
 
 export function parseConfig(file: string, text: string): EngineConfig {
   const parsed = configSchema.safeParse(parseJson(file, text))
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]
-    throw malformed(file, `${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'wrong'}`)
-  }
+  if (!parsed.success) throw malformed(file, parsed.error.issues.map(toSentence).join('; '))
   const host = parseHostName(parsed.data.host)
-  if (host === null) throw malformed(file, 'host: must be lower-case letters, digits, dots and dashes')
+  if (host === null) throw malformed(file, `host: ${remedies.host}`)
   return { ...parsed.data, host }
+}
+
+type Field = keyof z.infer<typeof configSchema>
+
+const absolute = (example: string): string => `write an absolute path, like "${example}"`
+
+/** What to write there. */
+const remedies: Readonly<Record<Field, string>> = {
+  host: 'write the name this host is enrolled under: lower-case letters, digits, dots and dashes, like "north"',
+  center: 'write the address of the center, like "https://center.example:8443", or leave the field out',
+  stateDir: absolute('/var/lib/hyperward/access-engine'),
+  libvirtSocket: absolute('/run/libvirt/libvirt-sock'),
+  pinRoot: absolute('/sys/fs/bpf/hyperward'),
+  objectPath: absolute('/usr/lib/hyperward/endpoint.bpf.o'),
+  statusSocket: absolute('/run/hyperward/access-engine.sock'),
+  tapPatterns: 'write a list of device names, or of their beginnings followed by *, like ["vnet*", "tap*"]',
+  logLevel: 'write one of "debug", "info", "warn", "error"',
+}
+
+function isField(name: unknown): name is Field {
+  return typeof name === 'string' && Object.hasOwn(remedies, name)
+}
+
+function toSentence(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') {
+    const names = issue.keys.map((key) => JSON.stringify(key)).join(', ')
+    return `${names}: no such field; the fields are ${Object.keys(remedies).join(', ')}`
+  }
+  const [field] = issue.path
+  if (!isField(field)) return 'the document must be one JSON object, like {"host": "north"}'
+  return `${issue.path.join('.')}: ${remedies[field]} (${issue.message})`
 }
 
 async function refuseUnsafe(file: string): Promise<void> {

@@ -274,3 +274,51 @@ test('SIGTERM leaves the rules in place', async () => {
   })
   expect((await world.status()).running).toBe(false)
 })
+
+test('remove takes our programs, pins and the door away, only when it is meant, and nothing of others', async () => {
+  await agent?.stop()
+  const tap = await guest(1).tap()
+  const on = async (...command: readonly string[]): Promise<string> => {
+    const [file = '', ...args] = command
+    const result = await world.host.exec(file, args)
+    expect(result.stderr).toBe('')
+    return result.stdout
+  }
+  const ours = async (): Promise<readonly boolean[]> => [
+    (await on('tc', 'filter', 'show', 'dev', tap, 'ingress')).includes('from_vm'),
+    (await on('tc', 'filter', 'show', 'dev', tap, 'egress')).includes('to_vm'),
+    (await on('nft', 'list', 'tables')).includes('hyperward'),
+    (await on('ls', '/sys/fs/bpf')).includes('hyperward'),
+  ]
+  await on('nft', 'add', 'table', 'bridge', 'foreign')
+  const match = ['protocol', 'ip', 'u32', 'match', 'u32', '0', '0', 'flowid', '1:1']
+  await on('tc', 'filter', 'add', 'dev', tap, 'ingress', 'prio', '7', ...match)
+  expect(await ours()).toEqual([true, true, true, true])
+
+  const refused = await world.engine('remove')
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('--yes')])
+  agent = await world.startAgent()
+  await waitFor(async () => (await world.status()).running, { what: 'the agent' })
+  const running = await world.engine('remove', '--yes')
+  expect([running.code, running.stderr]).toEqual([1, expect.stringContaining('engine.already-running')])
+  await agent.stop()
+  expect(await ours()).toEqual([true, true, true, true])
+  const to = { address: '10.20.0.250', timeoutMs: 1000 }
+  expect(await guest(1).agent.call('ping', to)).toMatchObject({ outcome: 'timeout' })
+
+  const removed = await world.engine('remove', '--yes')
+  expect([removed.code, removed.stderr]).toEqual([0, ''])
+  expect(removed.stdout).toContain('2 guarded taps')
+  expect(await ours()).toEqual([false, false, false, false])
+  expect(await on('nft', 'list', 'tables')).toContain('table bridge foreign')
+  expect(await on('tc', 'filter', 'show', 'dev', tap, 'ingress')).toContain('pref 7 u32')
+  expect(await guest(1).agent.call('ping', to)).toMatchObject({ outcome: 'ok' })
+
+  // and back: the plan is still there, and the engine puts all of it up again
+  await world.loadDoor()
+  expect(await guest(1).agent.call('ping', to)).toMatchObject({ outcome: 'timeout' })
+  agent = await world.startAgent()
+  await waitFor(async () => (await stateOf('g1')) === 'enforced', { timeoutMs: 20_000, what: 'g1 is enforced again' })
+  expect(await guest(1).agent.call('ping', { ...to, address: '10.20.0.12' })).toMatchObject({ outcome: 'ok' })
+  expect(await guest(1).agent.call('ping', to)).toMatchObject({ outcome: 'timeout' })
+})

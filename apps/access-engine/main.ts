@@ -1,4 +1,4 @@
-/** The access engine's process: `run`, `enroll`, `door` and `status` (see arguments.ts). Exit codes: 0 done, 1 it failed, 2 wrong arguments or configuration. */
+/** The access engine's process: `run`, `enroll`, `door`, `status` and `remove` (see arguments.ts). Exit codes: 0 done, 1 it failed, 2 wrong arguments or configuration. */
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { release } from 'node:os'
@@ -6,7 +6,7 @@ import { release } from 'node:os'
 import { createEbpfDriver, probeKernel } from '@hyperward/driver-ebpf'
 import { createDoor, renderDoor } from '@hyperward/driver-nftables'
 import { OperationError } from '@hyperward/model'
-import { readFileIfExists, sha256Hex, writeFileAtomic } from '@hyperward/os'
+import { execOk, readFileIfExists, sha256Hex, writeFileAtomic } from '@hyperward/os'
 import { createKeyAndCsr } from '@hyperward/pki'
 import { parseHostPlan } from '@hyperward/policy'
 import { pino, type Logger } from 'pino'
@@ -20,6 +20,7 @@ import { createEngine, type Engine } from './engine.ts'
 import { enroll } from './enroll/enroll.ts'
 import { loadHostIdentity, readCertificateLife, saveHostIdentity } from './enroll/host-identity.ts'
 import { createPlanStore, type PlanStore } from './plan/plan-store.ts'
+import { removeProtection } from './remove.ts'
 import { askStatus, serveStatus } from './status-socket.ts'
 import { openLibvirtSession } from './taps/libvirt-session.ts'
 import { isSameLink, linkReader } from './taps/read-links.ts'
@@ -58,6 +59,8 @@ async function runCommand(args: readonly string[]): Promise<void> {
     }
     case 'status':
       return printStatus(config)
+    case 'remove':
+      return remove(config)
     case 'run':
       return run(config)
   }
@@ -103,18 +106,42 @@ async function run(config: EngineConfig): Promise<void> {
 
 /** A kernel that cannot run the driver is told, and every endpoint stays behind its closed door. */
 function openDatapath(config: EngineConfig): { readonly datapath: EngineDatapath; readonly lacks: string | null } {
-  const probed = probeKernel()
-  const driver = probed.known
-    ? createEbpfDriver({
-        objectPath: config.objectPath,
-        pinRoot: config.pinRoot,
-        host: config.host,
-        now: () => new Date(),
-      })
-    : probed
+  const driver = openDriver(config)
   if (driver.known) return { datapath: driver.value, lacks: null }
   const lacks = `the endpoint driver cannot run: ${driver.reason}; every endpoint stays closed`
   return { datapath: createClosedDatapath(lacks), lacks }
+}
+
+function openDriver({ objectPath, pinRoot, host }: EngineConfig): ReturnType<typeof createEbpfDriver> {
+  const probed = probeKernel()
+  return probed.known ? createEbpfDriver({ objectPath, pinRoot, host, now: () => new Date() }) : probed
+}
+
+async function remove(config: EngineConfig): Promise<void> {
+  // no engine may run, nor start meanwhile: it would put up again what is taken down
+  const socket = await serveStatus(config.statusSocket, () => ({
+    running: false,
+    reason: 'protection is being removed',
+  }))
+  try {
+    const { guarded, steps, pins } = await removeProtection({
+      openDatapath: () => openDriver(config),
+      door: createDoor({ tapPatterns: config.tapPatterns }),
+      // the driver's own words for its table: its name is made there alone
+      takeDoorAway: async () => {
+        const table = /^add table (.+)$/m.exec(renderDoor(config.tapPatterns))?.[1]
+        if (table === undefined) throw new Error('the door is rendered without its table')
+        await execOk('nft', ['-f', '-'], { input: `delete table ${table}\n` })
+      },
+      pinRoot: config.pinRoot,
+    })
+    process.stdout.write(
+      `protection removed: ${guarded} guarded taps are now open, ${steps} kernel changes, ${pins} pins; ${config.stateDir} stays\n` +
+        'the closed door comes back at the next boot unless hyperward-door and hyperward-access-engine are disabled\n',
+    )
+  } finally {
+    await socket.close()
+  }
 }
 
 function openPlanStore(config: EngineConfig): PlanStore {

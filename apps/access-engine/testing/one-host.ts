@@ -18,6 +18,8 @@ export interface OneHost {
   loadDoor(): Promise<void>
   startCenter(): Promise<RunningProcess>
   enroll(): Promise<void>
+  /** A command of the engine, however it ends. */
+  engine(command: string, ...args: readonly string[]): Promise<ExecResult>
   startAgent(): Promise<RunningProcess>
   /** What the engine answers at its socket, or told from its files. */
   status(): Promise<EngineStatus>
@@ -78,10 +80,11 @@ async function open(lab: Lab): Promise<OneHost> {
     const result = await cli(...args)
     if (result.code !== 0) throw new Error(`hyperward ${args.join(' ')}: ${result.stderr || result.stdout}`)
   }
-  const mustEngine = async (...args: readonly string[]): Promise<string> => {
-    const [command, ...rest] = args
-    const result = await host.exec(node, [main, command ?? '', '--config', config, ...rest])
-    if (result.code !== 0) throw new Error(`access-engine ${args.join(' ')}: ${result.stderr}`)
+  const engine = (command: string, ...args: readonly string[]): Promise<ExecResult> =>
+    host.exec(node, [main, command, '--config', config, ...args])
+  const mustEngine = async (command: string, ...args: readonly string[]): Promise<string> => {
+    const result = await engine(command, ...args)
+    if (result.code !== 0) throw new Error(`access-engine ${[command, ...args].join(' ')}: ${result.stderr}`)
     return result.stdout
   }
   return {
@@ -105,6 +108,7 @@ async function open(lab: Lab): Promise<OneHost> {
       await mustCli('hosts', 'add', host.name, '--out', token)
       await mustEngine('enroll', '--center', `https://${listen}`, '--token-file', '/var/lib/hyperward/token')
     },
+    engine,
     // with exactly the capabilities of packaging/hyperward-access-engine.service: what needs more fails here
     startAgent: () =>
       host.start(

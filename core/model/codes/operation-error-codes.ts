@@ -47,6 +47,7 @@ export const operationErrorCodes = [
   'engine.config-malformed',
   'engine.config-unsafe',
   'engine.not-enrolled',
+  'engine.remove-failed',
   'engine.wrong-host',
   'enroll.token-refused',
   'libvirt.call-failed',
