@@ -3,7 +3,7 @@
  * The set is asked first: it is exact and costs the same however many taps there are, and only what is not in it has its name compared.
  * An ifindex is not given again when a device is made again under the same name: a new vnet0 is closed.
  */
-import { closedCounter, doorChains, doorTable, guardedSet, type DoorChain } from './names.ts'
+import { closedCounter, doorChains, doorTable, guardedSet, guardedSize, type DoorChain } from './names.ts'
 
 /** What nft accepts as an interface name or the start of one; a user's text never reaches the script otherwise. */
 const patternSyntax = /^[A-Za-z][A-Za-z0-9_.-]{0,13}\*?$/
@@ -23,7 +23,7 @@ export function renderInstall(tapPatterns: readonly string[]): string {
   const names = [...tapPatterns].sort().map((pattern) => `"${pattern}"`)
   const lines = [
     `add table bridge ${doorTable}`,
-    `add set bridge ${doorTable} ${guardedSet} { type iface_index; }`,
+    `add set bridge ${doorTable} ${guardedSet} { type iface_index; size ${guardedSize}; }`,
     `add counter bridge ${doorTable} ${closedCounter}`,
   ]
   for (const chain of doorChains) {
