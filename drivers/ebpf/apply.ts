@@ -78,6 +78,7 @@ export function setControl({ bpf, loaded }: Kernel, control: Control): string | 
   const context = Buffer.alloc(16)
   context.writeBigUInt64LE((control.epoch << 1n) | BigInt(control.slot))
   context.writeUInt32LE(control.mark, 8)
+  context.writeUInt32LE(control.tickNs, 12)
   const result = bpf.run(loaded.programs.set_control, context)
   return result < 0 ? `the generation could not be changed (errno ${-result})` : null
 }

@@ -441,18 +441,7 @@ test('connections whose time is over are collected, and their end is told', asyn
   lab.driver.collectExpired()
   expect(told('flow-end')).toEqual([])
   // as if last seen when the machine started
-  const bpf = loadLibbpf()
-  if (!bpf.known) throw new Error(bpf.reason)
-  const fd = bpf.value.openPin(`${pinDirectory(lab.pinRoot)}/conn_new`)
-  const all = bpf.value.readAll(fd, layout.conn.key, layout.conn.value, 4096)
-  if (typeof all === 'number') throw new Error(`errno ${-all}`)
-  for (let i = 0; i < all.count; i += 1) {
-    const value = Buffer.from(all.values.subarray(i * layout.conn.value, (i + 1) * layout.conn.value))
-    value.writeBigUInt64LE(1n)
-    const key = all.keys.subarray(i * layout.conn.key, (i + 1) * layout.conn.key)
-    if (key.readUInt16LE(32) === client || key.readUInt16LE(34) === client) bpf.value.update(fd, key, value)
-  }
-  bpf.value.closeFd(fd)
+  changeHalfOpen(client, (value) => value.writeBigUInt64LE(1n))
   const collected = lab.driver.collectExpired()
   expect(collected).toEqual({ known: true, value: 1 })
   const ends = told('flow-end').filter((event) => event.kind === 'flow-end' && event.tuple.sourcePort === client)
@@ -462,3 +451,39 @@ test('connections whose time is over are collected, and their end is told', asyn
   ])
   expect(await toA(udp(swap(ends4), 53, client))).toBe(false)
 })
+
+test('the programs’ clock runs as fast as the machine’s', async () => {
+  await enforce(planOf(open), 'direct')
+  const client = fresh()
+  const lastNs = async (): Promise<bigint> => {
+    expect(await toB(udp(ends4, client, 53))).toBe(true)
+    let read = 0n
+    changeHalfOpen(client, (value) => (read = value.readBigUInt64LE(0)))
+    return read
+  }
+  const begunNs = process.hrtime.bigint()
+  const first = await lastNs()
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  const passedMs = Number((await lastNs()) - first) / 1e6
+  const passedAtMostMs = Number(process.hrtime.bigint() - begunNs) / 1e6
+  // a tick lasts 10 ms at most
+  expect(passedMs).toBeGreaterThan(285)
+  expect(passedMs).toBeLessThan(passedAtMostMs + 15)
+})
+
+/** Changes what the table says about the flows with this client port that nobody answered. */
+function changeHalfOpen(client: number, change: (value: Buffer) => unknown): void {
+  const bpf = loadLibbpf()
+  if (!bpf.known) throw new Error(bpf.reason)
+  const fd = bpf.value.openPin(`${pinDirectory(lab.pinRoot)}/conn_new`)
+  const all = bpf.value.readAll(fd, layout.conn.key, layout.conn.value, 4096)
+  if (typeof all === 'number') throw new Error(`errno ${-all}`)
+  for (let i = 0; i < all.count; i += 1) {
+    const key = all.keys.subarray(i * layout.conn.key, (i + 1) * layout.conn.key)
+    if (key.readUInt16LE(32) !== client && key.readUInt16LE(34) !== client) continue
+    const value = Buffer.from(all.values.subarray(i * layout.conn.value, (i + 1) * layout.conn.value))
+    change(value)
+    bpf.value.update(fd, key, value)
+  }
+  bpf.value.closeFd(fd)
+}

@@ -80,8 +80,11 @@ function start(bpf: Libbpf, loaded: Loaded, options: EbpfDriverOptions): Observe
   const kernel = { bpf, loaded, names }
   const control = readControl(bpf, loaded)
   if (!control.known) return control
-  if (control.value.mark === 0) {
-    const failed = setControl(kernel, { ...control.value, mark: randomInt(1, 2 ** 32) })
+  const tickNs = bpf.tickNs()
+  if (tickNs === null) return unknown('the length of a tick of the kernel cannot be read')
+  if (control.value.mark === 0 || control.value.tickNs !== tickNs) {
+    const mark = control.value.mark === 0 ? randomInt(1, 2 ** 32) : control.value.mark
+    const failed = setControl(kernel, { ...control.value, mark, tickNs })
     if (failed !== null) return unknown(failed)
   }
   const records: Buffer[] = []

@@ -33,6 +33,8 @@ const sizes: Readonly<Record<string, number>> = {
 
 const offsets: readonly (readonly [struct: string, field: string, offset: number | undefined])[] = [
   ['control', 'mark', 8],
+  ['control', 'tick_ns', 12],
+  ['set_control_args', 'tick_ns', 12],
   ['endpoint', 'zone', 6],
   ['endpoint', 'index', 8],
   ['endpoint', 'segment', 12],

@@ -50,6 +50,8 @@ export interface Libbpf {
   closeFd(fd: number): void
   /** null = no such interface in this network namespace. */
   deviceName(ifindex: number): string | null
+  /** Length of the kernel's tick, 1 / CONFIG_HZ, as the resolution of its coarse clocks tells it; null = unreadable. */
+  tickNs(): number | null
   hasProgramType(type: number): boolean
   hasMapType(type: number): boolean
   hasHelper(programType: number, helper: number): boolean
@@ -77,6 +79,7 @@ export interface Ring {
 }
 
 const ENOENT = -2
+const clockMonotonicCoarse = 6
 
 /** Unknown where libbpf.so.1 cannot be loaded. */
 export function loadLibbpf(): Observed<Libbpf> {
@@ -133,6 +136,7 @@ function bind(bpf: ReturnType<typeof koffi.load>, libc: ReturnType<typeof koffi.
   const vsnprintf = libc.func('int vsnprintf(_Out_ uint8_t *buffer, size_t bytes, const char *format, void *arguments)')
   const close = libc.func('int close(int fd)')
   const indexToName = libc.func('void *if_indextoname(unsigned int ifindex, _Out_ uint8_t *name)')
+  const clockResolution = libc.func('int clock_getres(int clock, _Out_ uint8_t *resolution)')
   const open = bpf.func('void *bpf_object__open_file(const char *path, void *options)')
   const load = bpf.func('int bpf_object__load(void *object)')
   const closeObject = bpf.func('void bpf_object__close(void *object)')
@@ -310,6 +314,12 @@ function bind(bpf: ReturnType<typeof koffi.load>, libc: ReturnType<typeof koffi.
     deviceName(ifindex) {
       const name = Buffer.alloc(16)
       return toPointer(indexToName(ifindex, name)) === null ? null : name.toString('utf8', 0, name.indexOf(0))
+    },
+    tickNs() {
+      const resolution = Buffer.alloc(16)
+      if (toInt(clockResolution(clockMonotonicCoarse, resolution)) < 0) return null
+      const nanoseconds = Number(resolution.readBigInt64LE(8))
+      return nanoseconds > 0 ? nanoseconds : null
     },
     hasProgramType: (type) => toInt(probeProgram(type, null)) === 1,
     hasMapType: (type) => toInt(probeMap(type, null)) === 1,

@@ -21,6 +21,8 @@ export interface Control {
   /** 0 = never loaded. */
   readonly epoch: bigint
   readonly mark: number
+  /** 0 = not yet told to the programs. */
+  readonly tickNs: number
 }
 
 export interface Names {
@@ -33,7 +35,12 @@ export function readControl(bpf: Libbpf, loaded: Loaded): Observed<Control> {
   const result = bpf.lookup(loaded.maps.control_map, renderKey(0), value)
   if (result < 0) return unknown(`control_map cannot be read (errno ${-result})`)
   const generation = value.readBigUInt64LE(0)
-  return known({ slot: generation & 1n ? 1 : 0, epoch: generation >> 1n, mark: value.readUInt32LE(8) })
+  return known({
+    slot: generation & 1n ? 1 : 0,
+    epoch: generation >> 1n,
+    mark: value.readUInt32LE(8),
+    tickNs: value.readUInt32LE(12),
+  })
 }
 
 /** File descriptors of the tables in a slot; the caller closes them. */

@@ -19,7 +19,7 @@ const needs = {
     bpf_redirect: 23,
     bpf_skb_change_tail: 38,
     'bpf_ringbuf_reserve (Linux 5.8)': 131,
-    'bpf_ktime_get_coarse_ns (Linux 5.11)': 160,
+    'bpf_jiffies64 (Linux 5.6)': 118,
     'bpf_for_each_map_elem (Linux 5.13)': 164,
   },
 } as const

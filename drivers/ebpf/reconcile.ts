@@ -159,11 +159,11 @@ export function createReconcile(kernel: Kernel): Reconciler {
     if (difference.rebuild.length === 0 && difference.steps.length + difference.clear.length === 0) return 'kept'
     const control = readControl(bpf, loaded)
     if (!control.known) return { reason: control.reason }
-    const { slot, epoch, mark } = control.value
+    const { slot, epoch, mark, tickNs } = control.value
     if (difference.rebuild.length === 0 && tables !== null) {
       const failed =
         runSteps(kernel, tables, difference.steps) ??
-        setControl(kernel, { slot, epoch: epoch + 1n, mark }) ??
+        setControl(kernel, { slot, epoch: epoch + 1n, mark, tickNs }) ??
         runSteps(kernel, tables, difference.clear)
       // a table without room in place: all anew has room
       if (failed === null) return 'kept'
@@ -171,7 +171,7 @@ export function createReconcile(kernel: Kernel): Reconciler {
     const sections = difference.rebuild.length > 0 ? difference.rebuild : allSections
     const filled = fillSlot(kernel, { slot, tables }, desired, sections)
     if (typeof filled === 'string') return { reason: filled }
-    const failed = setControl(kernel, { slot: filled.slot, epoch: epoch + 1n, mark })
+    const failed = setControl(kernel, { slot: filled.slot, epoch: epoch + 1n, mark, tickNs })
     if (failed !== null) return { reason: failed }
     const old = tables
     tables = filled.tables

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The connection table: keys, states, timeouts (docs/packet-fates.md lists them; decision 0003 says why the table is our own). */
 #pragma once
+#include "clock.h"
 #include "maps.h"
 #include "packet.h"
 #include "tell.h"

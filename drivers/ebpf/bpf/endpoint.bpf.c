@@ -11,6 +11,7 @@
 #include <bpf/bpf_endian.h>
 #include "layout.h"
 #include "maps.h"
+#include "clock.h"
 #include "packet.h"
 #include "verdict.h"
 #include "tell.h"
@@ -148,7 +149,7 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 	__builtin_memset(conn, 0, sizeof(*conn));
 	conn->flags = originator_is_a ? CONN_ORIGINATOR_IS_A : 0;
 	conn->state = packet->proto == 6 ? STATE_SYN_SENT : STATE_UNREPLIED;
-	conn->last_ns = bpf_ktime_get_coarse_ns();
+	conn->last_ns = now_ns();
 	conn->packets[ORIGINATOR] = packet->packets;
 	conn->bytes[ORIGINATOR] = packet->bytes;
 	conn->end[ORIGINATOR] = packet->seq + packet->payload;
@@ -275,7 +276,7 @@ static __always_inline int track(struct __sk_buff *skb, const struct packet *pac
 				 const struct endpoint *endpoint)
 {
 	struct conn_key key;
-	__u64 now = bpf_ktime_get_coarse_ns();
+	__u64 now = now_ns();
 	int source_is_a = make_key(&key, packet, endpoint->zone);
 	struct conn *conn = find(&key, packet, now);
 	if (!conn) {
@@ -365,7 +366,7 @@ __noinline int related(struct __sk_buff *skb, const struct packet *packet, const
 	struct conn *conn = bpf_map_lookup_elem(&conn_est, &key);
 	if (!conn)
 		conn = bpf_map_lookup_elem(&conn_new, &key);
-	if (!conn || is_expired(conn, key.proto, bpf_ktime_get_coarse_ns()))
+	if (!conn || is_expired(conn, key.proto, now_ns()))
 		return drop(packet, context, endpoint->index, REASON_ICMP_ERROR);
 	__u32 originator_is_a = conn->flags & CONN_ORIGINATOR_IS_A;
 	__u32 sender = source_is_a == !!originator_is_a ? ORIGINATOR : RESPONDER;
@@ -398,13 +399,13 @@ static __always_inline int dhcp(struct __sk_buff *skb, const struct packet *pack
 			return drop(packet, context, index, REASON_SOURCE_ADDRESS);
 		budget = bpf_map_lookup_elem(&budgets, &index);
 		if (budget)
-			*(v4 ? &budget->dhcp4_ns : &budget->dhcp6_ns) = bpf_ktime_get_ns();
+			*(v4 ? &budget->dhcp4_ns : &budget->dhcp6_ns) = now_ns();
 		return PASS;
 	}
 	if (!context->from && packet->source_port == server && packet->destination_port == client) {
 		budget = bpf_map_lookup_elem(&budgets, &index);
 		__u64 asked = !budget ? 0 : v4 ? budget->dhcp4_ns : budget->dhcp6_ns;
-		if (asked && bpf_ktime_get_ns() - asked < DHCP_WINDOW_NS)
+		if (asked && now_ns() - asked < DHCP_WINDOW_NS)
 			return PASS;
 	}
 	return NOT_DHCP;
@@ -527,6 +528,8 @@ int set_control(struct set_control_args *args)
 		return 1;
 	if (args->mark)
 		control->mark = args->mark;
+	if (args->tick_ns)
+		control->tick_ns = args->tick_ns;
 	*(volatile __u64 *)&control->generation = args->generation;
 	return 0;
 }
@@ -534,7 +537,7 @@ int set_control(struct set_control_args *args)
 struct bpf_map;
 static long collect_one(struct bpf_map *map, struct conn_key *key, struct conn *conn, struct collect_args *args)
 {
-	if (!is_expired(conn, key->proto, bpf_ktime_get_ns()))
+	if (!is_expired(conn, key->proto, now_ns()))
 		return 0;
 	struct conn_key copy = *key;
 	tell_end(&copy, conn, END_TIMEOUT);

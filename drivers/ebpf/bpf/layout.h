@@ -50,11 +50,11 @@ enum conn_state {
 #define ENDPOINT_CLOSED 1u /* guarded, but without a plan: nothing passes */
 #define VERDICT_LOG 1u
 
-/* One word, so that a reader never sees half of a change: epoch << 1 | slot. Its other member never changes while loaded. */
+/* One word, so that a reader never sees half of a change: epoch << 1 | slot. Its other members never change while loaded. */
 struct control {
 	__u64 generation;
 	__u32 mark; /* random: what our own programs hand to each other; 0 = not yet set, nothing is handed over */
-	__u32 pad;
+	__u32 tick_ns; /* 1 / CONFIG_HZ */
 };
 
 struct endpoint {
@@ -129,7 +129,7 @@ struct conn_key {
 
 /* Arrays of two are indexed by side. A direction is the side that sends. */
 struct conn {
-	__u64 last_ns; /* CLOCK_MONOTONIC, coarse */
+	__u64 last_ns; /* clock.h */
 	__u64 packets[2];
 	__u64 bytes[2];
 	__u32 end[2]; /* TCP: highest sequence number sent, plus one */
@@ -199,7 +199,7 @@ struct endpoint_name {
 struct set_control_args {
 	__u64 generation;
 	__u32 mark;
-	__u32 pad;
+	__u32 tick_ns;
 };
 
 struct collect_args {

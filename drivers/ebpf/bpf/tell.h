@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Counting and telling: rule counters, drop reasons, the ring buffer with a budget per endpoint. */
 #pragma once
+#include "clock.h"
 #include "maps.h"
 #include "packet.h"
 
-#define SECOND_NS 1000000000ull
 /* Per endpoint and second. Flows and rules with `log` have their own budgets, so that a flood of drops cannot silence them. */
 #define TOLD_PER_SECOND 50
 #define TOLD_FLOWS_PER_SECOND 500
@@ -27,8 +27,9 @@ static __always_inline struct budget *budget_of(__u32 endpoint)
 	struct budget *budget = bpf_map_lookup_elem(&budgets, &endpoint);
 	if (!budget)
 		return 0;
-	__u64 now = bpf_ktime_get_ns();
-	if (now - budget->window_ns > SECOND_NS) {
+	__u64 now = now_ns();
+	/* signed: another CPU may have begun the window after our look at the clock */
+	if ((__s64)(now - budget->window_ns) > (__s64)SECOND_NS) {
 		budget->window_ns = now;
 		budget->told = 0;
 		budget->told_flows = 0;
