@@ -1,6 +1,6 @@
 /**
- * The process that bench agent-rest measures: the whole access engine at its ordinary intervals, with the real driver, door and devices of its namespace. Only
- * libvirt's socket is a model: each look decodes the VMs' real XML. Arguments: a JSON file (RestingOptions). Tells one JSON line when it enforces, and one at the end.
+ * The process that bench agent-rest measures: the whole access engine at its ordinary intervals, with the real driver, door and devices of its namespace.
+ * libvirt's socket and the center are models: each look decodes the VMs' real XML. Arguments: a JSON file (RestingOptions). Tells one JSON line when it enforces, and one at the end.
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -71,9 +71,21 @@ const engine = createEngine({
   }),
   links: linkReader,
   isSameLink,
+  // a center that answers, so that status and counters are made and sent as on a host in service
   connectCenter: (_identity, handlers) => {
-    setImmediate(handlers.onClose, 'there is no center in this bench')
-    return { send: quiet, close: quiet, ping: quiet, bufferedBytes: () => 0 }
+    const answer = (message: object): unknown => setImmediate(handlers.onText, JSON.stringify(message))
+    setImmediate(handlers.onOpen)
+    return {
+      send(text) {
+        // the engine's own messages
+        const message = JSON.parse(text) as { readonly kind: string; readonly seq?: number }
+        if (message.kind === 'hello') answer({ kind: 'welcome', center: 'bench', host, time: new Date().toISOString() })
+        if (message.seq !== undefined) answer({ kind: 'ack', seq: message.seq })
+      },
+      close: handlers.onClose,
+      ping: () => setImmediate(handlers.onAlive),
+      bufferedBytes: () => 0,
+    }
   },
   loadIdentity: async () => ({ host, center: 'https://none', keyPem: '', certificatePem: '', caPem: '' }),
   saveIdentity: async () => undefined,
