@@ -151,6 +151,21 @@ test('a drop is told in the words of the policy, in both languages, listed and f
     'globex/mail → acme/db tcp/5432 被 acme / shop / no-outsiders 丢弃',
   )
   expect((await cli('flows', '--vm', 'web')).stdout).not.toContain('dropped')
+  // an older match is found behind newer records that do not match
+  const newer = { ...drop, endpoint: `${vms[0]?.uuid}/52:54:00:00:00:01`, rule: 'builtin:/default/drop' }
+  agent.send({ kind: 'events', seq: 3, datapath: [{ ...newer, at: new Date().toISOString() }], agent: [], lost: 0 })
+  await expect.poll(async () => (await cli('flows')).stdout).toContain('no rule')
+  for (const filter of [
+    ['--vm', 'db'],
+    ['--rule', 'acme/shop/no-outsiders'],
+    ['--rule', drop.rule],
+  ]) {
+    expect((await cli('flows', '--limit', '1', '--since', '5m', ...filter)).stdout).toContain(sentence)
+  }
+  expect((await cli('flows', '--since', '0s')).stdout).not.toContain('dropped')
+  expect(JSON.parse((await cli('endpoints', '--tenant', 'globex', '--json')).stdout)).toMatchObject({
+    endpoints: [{ tenant: 'globex' }],
+  })
 })
 
 test('lists, and a VM set at the center', async () => {

@@ -11,14 +11,15 @@ export const endpoints: Run<'endpoints'> = async ({ values, context }) => {
   const { out, text, globals } = context
   const route = 'GET /v1/endpoints'
   const answer = await (await context.connect()).ask(route)
-  if (globals.json) return (out.json(answer), 'ok')
-  const shown = readAnswer(route, endpointsSchema, answer).endpoints.filter(
+  const read = readAnswer(route, endpointsSchema, answer)
+  const shown = read.endpoints.filter(
     ({ host, tenant, vm, state }) =>
       (values.host ?? host) === host &&
       (values.tenant ?? tenant) === tenant &&
       (values.vm === undefined || values.vm === vm.name || values.vm.toLowerCase() === vm.uuid) &&
       (values.state ?? state) === state,
   )
+  if (globals.json) return (out.json({ ...read, endpoints: shown }), 'ok')
   out.table(
     [
       { title: text('cli.column.vm') },

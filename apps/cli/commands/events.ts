@@ -41,16 +41,16 @@ async function list(
   limit: number,
 ): Promise<ExitName> {
   const { out, text, globals } = context
-  const query = { since: since?.kind === 'id' ? since.id : undefined, limit, host: values.host }
+  const sinceTime = since?.kind === 'time' ? since.at : undefined
+  const query = { since: since?.kind === 'id' ? since.id : undefined, sinceTime, limit, host: values.host }
   const told = await center.ask('GET /v1/events', { query })
   // ids of events and of flows count apart: an id is one of an event
   const which = values.flows ?? 'drops'
-  const flowQuery = { limit, host: values.host, ...(which === 'drops' ? { kind: 'drop' } : {}) }
+  const flowQuery = { sinceTime, limit, host: values.host, ...(which === 'drops' ? { kind: 'drop' } : {}) }
   const dropped =
     which === 'none' || since?.kind === 'id' ? { flows: [] } : await center.ask('GET /v1/flows', { query: flowQuery })
-  const after = since?.kind === 'time' ? since.at : ''
-  const agentEvents = readAnswer('GET /v1/events', eventsSchema, told).events.filter(({ at }) => at >= after)
-  const flows = readAnswer('GET /v1/flows', flowsSchema, dropped).flows.filter(({ at }) => at >= after)
+  const agentEvents = readAnswer('GET /v1/events', eventsSchema, told).events
+  const flows = readAnswer('GET /v1/flows', flowsSchema, dropped).flows
   if (globals.json) return (out.json({ events: agentEvents, flows }), 'ok')
   const names = flows.length === 0 ? new Map<string, string>() : toAddressNames(await readEndpoints(center))
   const lines = [

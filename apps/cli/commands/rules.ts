@@ -17,12 +17,13 @@ export const rules: Run<'rules'> = async ({ values, context }) => {
   const { out, text, globals, io } = context
   const route = 'GET /v1/rules'
   const answer = await (await context.connect()).ask(route)
-  if (globals.json) return (out.json(answer), 'ok')
-  const shown = readAnswer(route, rulesSchema, answer).rules.filter(
+  const read = readAnswer(route, rulesSchema, answer)
+  const shown = read.rules.filter(
     ({ rule, hits, packets }) =>
       (values.tenant ?? rule.tenant) === rule.tenant && (!values.unused || (hits === 0 && packets === 0)),
   )
   const sorted = values.sort === undefined || values.sort === 'order' ? shown : shown.toSorted(orders[values.sort])
+  if (globals.json) return (out.json({ ...read, rules: sorted }), 'ok')
   out.table(
     [
       { title: text('cli.column.rule') },

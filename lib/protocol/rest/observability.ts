@@ -43,12 +43,18 @@ export const rulesSchema = z.strictObject({ revision: revisionSchema, rules: z.a
 
 /** A page is ordered by `id`, ascending. Ask on with `since` = the last id seen. Without `since`: the latest `limit`. */
 const page = { since: cursorSchema.optional(), limit: limitSchema.optional() }
+/** Nothing that happened before, by the clock of the host that told it. */
+const sinceTime = z.iso.datetime({ offset: true }).optional()
 
 export const flowQuerySchema = z.strictObject({
   ...page,
   host: nameSchema.optional(),
   tenant: nameSchema.optional(),
   endpoint: z.string().max(128).optional(),
+  /** Every endpoint of this VM. */
+  vm: z.guid().optional(),
+  sinceTime,
+  /** A whole reference, or it without its tier: `acme/shop/web-to-db`. */
   rule: z.string().max(256).optional(),
   /** Either side. */
   address: z.string().max(64).optional(),
@@ -90,6 +96,7 @@ export const eventQuerySchema = z.strictObject({
   ...page,
   host: nameSchema.optional(),
   kind: z.string().max(64).optional(),
+  sinceTime,
 })
 
 /** What agents and the center have to tell (not packets: those are flows). */

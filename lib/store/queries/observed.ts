@@ -56,6 +56,10 @@ export interface FlowFilter {
   readonly host?: string | undefined
   readonly tenant?: string | undefined
   readonly endpoint?: string | undefined
+  readonly vm?: string | undefined
+  /** ISO 8601. */
+  readonly sinceTime?: string | undefined
+  /** With its tier or without. */
   readonly rule?: string | undefined
   readonly address?: string | undefined
   readonly kind?: string | undefined
@@ -66,7 +70,9 @@ export async function readFlows(db: Queries, filter: FlowFilter): Promise<readon
     ['host = ?', filter.host],
     ['tenant = ?', filter.tenant],
     ['endpoint = ?', filter.endpoint],
-    ['rule = ?', filter.rule],
+    ["starts_with(endpoint, lower(?) || '/')", filter.vm],
+    ['at >= ?::timestamptz', filter.sinceTime],
+    ["rule in (?::text, 'platform:' || ?, 'tenant:' || ?, 'baseline:' || ?, 'builtin:' || ?)", filter.rule],
     ['kind = ?', filter.kind],
     ['(source = ?::inet or destination = ?::inet)', filter.address],
   ])
@@ -109,12 +115,15 @@ export interface EventFilter {
   readonly limit: number
   readonly host?: string | undefined
   readonly kind?: string | undefined
+  /** ISO 8601. */
+  readonly sinceTime?: string | undefined
 }
 
 export async function readEvents(db: Queries, filter: EventFilter): Promise<readonly EventRow[]> {
   return readPage<EventRow>(db, 'event', 'id, at, host, kind, endpoint, message', filter, [
     ['host = ?', filter.host],
     ['kind = ?', filter.kind],
+    ['at >= ?::timestamptz', filter.sinceTime],
   ])
 }
 
