@@ -20,6 +20,8 @@
 #include "answer.h"
 
 MAP(fresh, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct conn, 0);
+/* of judge_side, whose callers leave it no room on the stack */
+MAP(asked, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct question, 0);
 
 #define PASS TC_ACT_UNSPEC
 #define DROP TC_ACT_SHOT
@@ -71,13 +73,15 @@ __noinline int judge_side(const struct context *context, const struct conn_key *
 		return 0;
 	const struct address *originator = originator_is_a ? &key->a : &key->b;
 	const struct address *responder = originator_is_a ? &key->b : &key->a;
-	decision->pad = originator_is_a ? key->port_b : key->port_a;
-	decision->flags = key->proto;
-	if (side == ORIGINATOR)
-		judge(context->slot, EGRESS, originator, responder, decision);
-	else
-		judge(context->slot, INGRESS, responder, originator, decision);
-	return 0;
+	__u32 zero = 0;
+	struct question *question = bpf_map_lookup_elem(&asked, &zero);
+	if (!question)
+		return 0;
+	question->port = originator_is_a ? key->port_b : key->port_a;
+	question->proto = key->proto;
+	look_up(context->slot, originator, &question->end[ORIGINATOR]);
+	look_up(context->slot, responder, &question->end[RESPONDER]);
+	return judge(context->slot, side, question, decision);
 }
 
 /* Forgets a connection that policy no longer allows and tells it, once for each side. */
@@ -122,13 +126,17 @@ static __always_inline int hand_over(struct __sk_buff *skb, const struct context
 	return bpf_redirect(ifindex, 0);
 }
 
-/* The first packet of a connection, or the first that this table knows of. */
+/* The first packet of a connection, or the first that this table knows of; its source is proved here. */
 __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const struct context *context,
 			    const struct endpoint *endpoint, const struct conn_key *key)
 {
 	if (!packet || !context || !endpoint || !key)
 		return DROP;
 	__u32 direction = context->from ? EGRESS : INGRESS;
+	struct question question = { .port = packet->destination_port, .proto = packet->proto };
+	look_up(context->slot, &packet->source, &question.end[ORIGINATOR]);
+	if (context->from && !is_own(&question.end[ORIGINATOR], skb->ifindex, endpoint, &packet->source))
+		return drop(packet, context, endpoint->index, REASON_SOURCE_ADDRESS);
 	if (!begins(packet))
 		return drop(packet, context, endpoint->index, packet->icmp_kind == ICMP_ERROR ? REASON_ICMP_ERROR : REASON_NO_CONNECTION);
 	__u32 originator_is_a = same_address(&key->a, &packet->source) && key->port_a == packet->source_port;
@@ -137,7 +145,8 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 		originator_is_a = 0;
 	__u32 side = context->from ? ORIGINATOR : RESPONDER;
 	struct decision decision = {};
-	judge_side(context, key, originator_is_a, side, &decision);
+	look_up(context->slot, &packet->destination, &question.end[RESPONDER]);
+	judge(context->slot, side, &question, &decision);
 	if (decision.action != ACTION_ALLOW)
 		return deny(skb, packet, context, &decision, place(endpoint, direction));
 
@@ -162,10 +171,10 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 		admit(conn, ORIGINATOR, context, &decision, endpoint);
 		conn->tap[ORIGINATOR] = skb->ifindex;
 		conn->looked[ORIGINATOR] = context->epoch;
-		ifindex = owner_of(context->slot, &packet->destination);
+		ifindex = question.end[RESPONDER].ifindex;
 		other = context->mark ? direct_destination(skb, endpoint, ifindex) : 0;
 		if (other) {
-			judge_side(context, key, originator_is_a, RESPONDER, &other_decision);
+			judge(context->slot, RESPONDER, &question, &other_decision);
 			if (other_decision.action != ACTION_ALLOW)
 				return deny(skb, packet, context, &other_decision, place(other, INGRESS));
 			conn->tap[RESPONDER] = ifindex;
@@ -279,11 +288,8 @@ static __always_inline int track(struct __sk_buff *skb, const struct packet *pac
 	__u64 now = now_ns();
 	int source_is_a = make_key(&key, packet, endpoint->zone);
 	struct conn *conn = find(&key, packet, now);
-	if (!conn) {
-		if (context->from && !owns(context->slot, skb->ifindex, endpoint, &packet->source))
-			return drop(packet, context, endpoint->index, REASON_SOURCE_ADDRESS);
+	if (!conn)
 		return begin(skb, packet, context, endpoint, &key);
-	}
 	__u32 sender = source_is_a == !!(conn->flags & CONN_ORIGINATOR_IS_A) ? ORIGINATOR : RESPONDER;
 	__u32 receiver = sender ^ 1;
 	__u32 side = context->from ? sender : receiver;
@@ -442,7 +448,6 @@ __noinline int link_icmp(struct __sk_buff *skb, const struct packet *packet, con
 
 static __always_inline int enforce(struct __sk_buff *skb, __u32 from)
 {
-	struct packet packet = {};
 	__u32 zero = 0, ifindex = skb->ifindex;
 	struct control *control = bpf_map_lookup_elem(&control_map, &zero);
 	if (!control)
@@ -452,6 +457,7 @@ static __always_inline int enforce(struct __sk_buff *skb, __u32 from)
 		skb->mark = 0;
 		return PASS;
 	}
+	struct packet packet = {};
 	__u64 generation = *(volatile __u64 *)&control->generation;
 	struct context context = { .slot = generation & 1, .epoch = generation >> 1, .mark = control->mark, .from = from };
 	pull_headers(skb);

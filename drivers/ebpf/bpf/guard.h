@@ -29,6 +29,13 @@ static __always_inline int is_own_link_local(const struct address *a, const __u8
 	       byte[15] == mac[5];
 }
 
+/* The same for an address that is looked up already. */
+static __always_inline int is_own(const struct address_value *found, __u32 ifindex, const struct endpoint *endpoint,
+				  const struct address *a)
+{
+	return found->ifindex == ifindex || is_own_link_local(a, endpoint->mac);
+}
+
 static __always_inline int owns(__u32 slot, __u32 ifindex, const struct endpoint *endpoint, const struct address *a)
 {
 	return owner_of(slot, a) == ifindex || is_own_link_local(a, endpoint->mac);

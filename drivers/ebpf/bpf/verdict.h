@@ -17,6 +17,14 @@ struct decision {
 	__u16 pad;
 };
 
+/* What both sides' verdicts are taken on: the first packet's ends, by side, each looked up once, and its destination port or ICMP type. */
+struct question {
+	struct address_value end[2];
+	__u16 port;
+	__u8 proto;
+	__u8 pad;
+};
+
 static __always_inline int is_mapped4(const struct address *a)
 {
 	return a->word[0] == 0 && a->word[1] == 0 && a->word[2] == bpf_htonl(0xffff);
@@ -30,14 +38,19 @@ static __always_inline __u32 owner_of(__u32 slot, const struct address *a)
 	return value ? value->ifindex : 0;
 }
 
-__noinline __u32 identity_of(__u32 slot, const struct address *a)
+/* Identity and owning tap of an address. */
+__noinline int look_up(__u32 slot, const struct address *a, struct address_value *out)
 {
-	if (!a)
+	if (!a || !out)
 		return 0;
+	out->identity = 0;
+	out->ifindex = 0;
 	void *table = bpf_map_lookup_elem(&addresses, &slot);
 	struct address_value *value = table ? bpf_map_lookup_elem(table, a) : 0;
-	if (value)
-		return value->identity;
+	if (value) {
+		*out = *value;
+		return 0;
+	}
 	__u32 *identity = 0;
 	if (is_mapped4(a)) {
 		struct network4 key = { .length = 32, .word = a->word[3] };
@@ -48,7 +61,8 @@ __noinline __u32 identity_of(__u32 slot, const struct address *a)
 		table = bpf_map_lookup_elem(&networks6, &slot);
 		identity = table ? bpf_map_lookup_elem(table, &key) : 0;
 	}
-	return identity ? *identity : WORLD_IDENTITY;
+	out->identity = identity ? *identity : WORLD_IDENTITY;
+	return 0;
 }
 
 static __always_inline struct verdict_value *row(void *table, __u32 local, __u32 peer, __u16 class, __u8 direction)
@@ -57,15 +71,15 @@ static __always_inline struct verdict_value *row(void *table, __u32 local, __u32
 	return bpf_map_lookup_elem(table, &key);
 }
 
-/* Fills `out`; anything missing is a drop. `port` is the destination port or ICMP type of the connection's first packet. */
-__noinline int judge(__u32 slot, __u32 direction, const struct address *local, const struct address *peer,
-			    struct decision *out)
+/* The verdict of one side. Fills `out`; anything missing is a drop. */
+__noinline int judge(__u32 slot, __u32 side, const struct question *question, struct decision *out)
 {
-	if (!local || !peer || !out)
+	if (!question || !out)
 		return 0;
-	/* in: out->pad = port, out->flags = protocol (a BPF function has five arguments) */
-	__u16 port = out->pad;
-	__u8 proto = out->flags;
+	side &= 1;
+	__u32 direction = side == ORIGINATOR ? EGRESS : INGRESS;
+	__u16 port = question->port;
+	__u8 proto = question->proto;
 	__u16 class = 0;
 	out->action = ACTION_DROP;
 	out->rule = 0;
@@ -90,7 +104,7 @@ __noinline int judge(__u32 slot, __u32 direction, const struct address *local, c
 		class = service->icmpv6[port & 255];
 	else
 		class = service->proto[proto];
-	__u32 local_id = identity_of(slot, local), peer_id = identity_of(slot, peer);
+	__u32 local_id = question->end[side].identity, peer_id = question->end[side ^ 1].identity;
 	table = bpf_map_lookup_elem(&verdicts, &slot);
 	if (!table)
 		return 0;
