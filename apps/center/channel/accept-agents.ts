@@ -6,10 +6,11 @@ import { TLSSocket } from 'node:tls'
 import type { OperationErrorCode } from '@hyperward/model'
 import { readHostName } from '@hyperward/pki'
 import { maxFrameBytes } from '@hyperward/protocol'
-import { isEnrolled } from '@hyperward/store'
+import { isEnrolled, takeCertificate } from '@hyperward/store'
 import { WebSocketServer } from 'ws'
 
 import type { AgentRegistry } from './agent-registry.ts'
+import type { AgentIdentity } from './answer-agent.ts'
 import { serveAgent, type ServeDependencies, type ServeOptions } from './serve-agent.ts'
 
 export interface AcceptDependencies extends ServeDependencies {
@@ -43,6 +44,10 @@ export function acceptAgents(
     if (!(await isEnrolled(dependencies.store, identity.host))) {
       return refuse(403, 'agent.unknown-host', `${identity.host} is not an enrolled host`)
     }
+    if (!(await takeCertificate(dependencies.store, identity.host, identity.certificateSerial))) {
+      const message = `the certificate is not the latest of ${identity.host}: the host was enrolled or renewed since; enrol it anew`
+      return refuse(403, 'agent.certificate-replaced', message)
+    }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const connection = serveAgent(webSocket, identity, dependencies, options)
       dependencies.registry.add(connection)
@@ -65,10 +70,7 @@ export function acceptAgents(
   }
 }
 
-function readIdentity(
-  socket: unknown,
-  now: Date,
-): { readonly host: string; readonly certificateEndsAt: Date } | { readonly reason: string } {
+function readIdentity(socket: unknown, now: Date): AgentIdentity | { readonly reason: string } {
   if (!(socket instanceof TLSSocket)) return { reason: 'agents speak TLS' }
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) return { reason: 'agents show a client certificate' }
@@ -77,5 +79,6 @@ function readIdentity(
   const certificateEndsAt = new Date(certificate.validTo)
   if (now > certificateEndsAt) return { reason: 'the client certificate has ended' }
   const host = readHostName(certificate)
-  return host === null ? { reason: 'the client certificate names no host' } : { host, certificateEndsAt }
+  if (host === null) return { reason: 'the client certificate names no host' }
+  return { host, certificateSerial: certificate.serialNumber.toLowerCase(), certificateEndsAt }
 }

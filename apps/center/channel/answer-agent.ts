@@ -30,10 +30,20 @@ export interface AnswerDependencies {
   readonly onAnnounced: (revision: number, hosts: readonly string[]) => void
 }
 
+/** What the client certificate of a connection says. */
+export interface AgentIdentity {
+  readonly host: string
+  /** Lower-case hex. */
+  readonly certificateSerial: string
+  readonly certificateEndsAt: Date
+}
+
 /** What the connection knows of its agent; changed here only, one message at a time. */
 export interface AgentSession {
   readonly host: string
   greeted: boolean
+  /** Of the latest certificate given to this connection. */
+  certificateSerial: string
   certificateEndsAt: Date
   announcedRevision: number
 }
@@ -108,7 +118,10 @@ export async function answerAgent(
     case 'renew': {
       // the certificate's name is the connection's, which a certificate has proved
       const issued = await dependencies.ca.issueAgent(message.csr, host as HostName)
-      await markRenewed(store, host, issued.endsAt)
+      if (!(await markRenewed(store, host, session.certificateSerial, issued))) {
+        throw new OperationError('agent.certificate-replaced', `${host} was enrolled anew since this connection began`)
+      }
+      session.certificateSerial = issued.serial
       session.certificateEndsAt = issued.endsAt
       return reply.send({ kind: 'certificate', certificate: issued.pem })
     }

@@ -102,6 +102,27 @@ test('a host that was removed is cut and refused', async () => {
   await expect(connectAgent(center.url, enrolled)).rejects.toThrow('403')
 })
 
+test('a certificate of before a new enrolment never connects again, nor renews itself', async () => {
+  const stolen = await center.enroll('host-1')
+  const thief = await connectAgent(center.url, stolen)
+  await thief.expect('welcome')
+  // enrolled again without being removed
+  const second = await center.enroll('host-1')
+  await thief.expect('error', (message) => message.code === 'agent.replaced')
+  await expect(connectAgent(center.url, stolen)).rejects.toThrow('403')
+  // removed and enrolled again
+  await center.call('DELETE', '/v1/hosts/host-1')
+  const third = await center.enroll('host-1')
+  for (const old of [stolen, second]) await expect(connectAgent(center.url, old)).rejects.toThrow('403')
+  const agent = await connectAgent(center.url, third)
+  await agent.expect('welcome')
+  // a connection that outlived its enrolment gets no certificate
+  await center.center.services.store.query(`update host set certificate_serials = '{aa}'`)
+  agent.send({ kind: 'renew', csr: (await createKeyAndCsr(name('host-1'))).csrPem })
+  await agent.expect('error', (message) => message.code === 'agent.certificate-replaced')
+  expect(agent.received.filter((message) => message.kind === 'certificate')).toEqual([])
+})
+
 test('of two connections of one host the newer stays', async () => {
   const enrolled = await center.enroll('host-1')
   const older = await connectAgent(center.url, enrolled)
@@ -215,10 +236,16 @@ test('a certificate is renewed over the channel', async () => {
   const { keyPem, csrPem } = await createKeyAndCsr(name('another-name'))
   agent.send({ kind: 'renew', csr: csrPem })
   const { certificate } = await agent.expect('certificate')
+  // asked again, and that answer lost
+  agent.send({ kind: 'renew', csr: csrPem })
+  await agent.expect('certificate', (message) => message.certificate !== certificate)
   await agent.close()
+  // had the answer been lost, the one before would still do
+  await (await connectAgent(center.url, enrolled)).close()
   const again = await connectAgent(center.url, { ...enrolled, keyPem, certificatePem: certificate })
   expect((await again.expect('welcome')).host).toBe('host-1')
   await again.close()
+  await expect(connectAgent(center.url, enrolled)).rejects.toThrow('403')
 })
 
 test('only the hosts whose plan changed are told, and a restart of the center changes nothing', async () => {

@@ -7,7 +7,7 @@ import { agentMessageSchema, type CenterMessage } from '@hyperward/protocol'
 import type { RawData, WebSocket } from 'ws'
 
 import type { AgentConnection } from './agent-registry.ts'
-import { answerAgent, type AgentSession, type AnswerDependencies } from './answer-agent.ts'
+import { answerAgent, type AgentIdentity, type AgentSession, type AnswerDependencies } from './answer-agent.ts'
 
 export interface ServeOptions {
   readonly heartbeatMs: number
@@ -31,14 +31,13 @@ export interface ServeDependencies extends AnswerDependencies {
 
 export function serveAgent(
   socket: WebSocket,
-  identity: { readonly host: string; readonly certificateEndsAt: Date },
+  identity: AgentIdentity,
   dependencies: ServeDependencies,
   options: ServeOptions,
 ): AgentConnection {
   const session: AgentSession = {
-    host: identity.host,
+    ...identity,
     greeted: false,
-    certificateEndsAt: identity.certificateEndsAt,
     announcedRevision: 0,
   }
   const waiting: RawData[] = []

@@ -25,7 +25,7 @@ export function addEnrollRoute(app: FastifyInstance, services: Services): void {
         }
         // in the transaction: a request that cannot be signed does not use the token up
         const issued = await ca.issueAgent(request.body.csr, host)
-        await markEnrolled(tx, host, now, issued.endsAt)
+        await markEnrolled(tx, host, now, issued)
         return { host, issued }
       })
       services.registry.find(host)?.cut('agent.replaced', 'this host was enrolled again')

@@ -5,6 +5,7 @@
 export const operationErrorCodes = [
   'agent.bad-message',
   'agent.certificate-ended',
+  'agent.certificate-replaced',
   'agent.protocol-mismatch',
   'agent.replaced',
   'agent.silent',

@@ -40,16 +40,47 @@ export async function useEnrolmentToken(db: Queries, hash: string, now: Date): P
   return rows[0]?.host ?? null
 }
 
-/** A fresh enrolment starts the numbering of reports anew. */
-export async function markEnrolled(db: Queries, host: string, now: Date, certificateEndsAt: Date): Promise<void> {
+export interface CertificateRow {
+  /** Lower-case hex. */
+  readonly serial: string
+  readonly endsAt: Date
+}
+
+/** A fresh enrolment starts the numbering of reports anew, and ends every earlier certificate of this name. */
+export async function markEnrolled(db: Queries, host: string, now: Date, certificate: CertificateRow): Promise<void> {
   await db.query(
-    'update host set enrolled_at = $2, certificate_ends_at = $3, stream = null, last_seq = 0 where name = $1',
-    [host, now, certificateEndsAt],
+    `update host set enrolled_at = $2, certificate_ends_at = $3, certificate_serials = array[$4],
+       stream = null, last_seq = 0
+     where name = $1`,
+    [host, now, certificate.endsAt, certificate.serial],
   )
 }
 
-export async function markRenewed(db: Queries, host: string, certificateEndsAt: Date): Promise<void> {
-  await db.query('update host set certificate_ends_at = $2 where name = $1', [host, certificateEndsAt])
+/** What counted before counts until the renewed one is used: an answer that is lost locks nobody out. False when `serial` does not count any more. */
+export async function markRenewed(
+  db: Queries,
+  host: string,
+  serial: string,
+  renewed: CertificateRow,
+): Promise<boolean> {
+  // renewed over and over without use: the latest sixteen count
+  const rows = await db.query(
+    `update host set certificate_ends_at = $3,
+       certificate_serials = (certificate_serials || $4::text)[greatest(1, cardinality(certificate_serials) - 14):]
+     where name = $1 and $2 = any(certificate_serials) returning 1`,
+    [host, serial, renewed.endsAt, renewed.serial],
+  )
+  return rows.length > 0
+}
+
+/** True for a certificate of the host's latest enrolment or a renewal of it; its use ends those before it. */
+export async function takeCertificate(db: Queries, host: string, serial: string): Promise<boolean> {
+  const rows = await db.query(
+    `update host set certificate_serials = certificate_serials[array_position(certificate_serials, $2):]
+     where name = $1 and enrolled_at is not null and $2 = any(certificate_serials) returning 1`,
+    [host, serial],
+  )
+  return rows.length > 0
 }
 
 /** False when there is no such host. Its VMs, plans and tokens go with it; flows, events and counters stay. */
