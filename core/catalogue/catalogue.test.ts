@@ -32,7 +32,7 @@ test('no Chinese sentence was left in English', () => {
 test('an optional part is left out when its parameter is empty', () => {
   expect(renderMessage('en', 'group.unknown', { group: 'wbe', nearest: '' })).toBe('There is no group "wbe".')
   expect(renderMessage('zh-CN', 'group.unknown', { group: 'wbe', nearest: 'web' })).toBe(
-    '没有名为“wbe”的组。是不是“web”？',
+    '没有名为“wbe”的组。您是否要写“web”？',
   )
 })
 
