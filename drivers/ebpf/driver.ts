@@ -25,7 +25,7 @@ import { loadObject, type Loaded, type TableSizes } from './load.ts'
 import { readControl, type Names } from './observe.ts'
 import { readDrops, readRuleCounters } from './read-counts.ts'
 import { openRegistry } from './registry.ts'
-import { layout } from './render.ts'
+import { layout, renderKey } from './render.ts'
 import { setControl } from './apply.ts'
 
 export interface EbpfDriverOptions {
@@ -87,6 +87,9 @@ function start(bpf: Libbpf, loaded: Loaded, options: EbpfDriverOptions): Observe
     const failed = setControl(kernel, { ...control.value, mark, tickNs })
     if (failed !== null) return unknown(failed)
   }
+  // no tenant takes more than a quarter of the table of established connections
+  const most = Math.max(1, Math.floor(capacity.connections / 4))
+  if (bpf.update(maps.zones, renderKey(0), renderKey(most)) < 0) return unknown('the share of a zone cannot be set')
   const records: Buffer[] = []
   const ring = bpf.openRing(maps.events, (record) => records.push(Buffer.from(record)))
   if (typeof ring === 'number') return unknown(`the ring buffer cannot be opened (errno ${-ring})`)

@@ -18,7 +18,7 @@ export interface Loaded {
   readonly object: Pointer
   readonly maps: Readonly<Record<PinnedMapName, number>>
   readonly programs: Readonly<Record<ProgramName, number>>
-  readonly capacity: { readonly endpoints: number; readonly rules: number }
+  readonly capacity: { readonly endpoints: number; readonly rules: number; readonly connections: number }
 }
 
 export function loadObject(bpf: Libbpf, objectPath: string, pinRoot: string, sizes: TableSizes): Observed<Loaded> {
@@ -55,6 +55,7 @@ export function loadObject(bpf: Libbpf, objectPath: string, pinRoot: string, siz
     capacity: {
       endpoints: bpf.mapInfo(fdOf('drops'))?.maxEntries ?? 0,
       rules: bpf.mapInfo(fdOf('counters'))?.maxEntries ?? 0,
+      connections: bpf.mapInfo(fdOf('conn_est'))?.maxEntries ?? 0,
     },
   })
 }
@@ -82,6 +83,7 @@ function chosenEntries(name: PinnedMapName, sizes: TableSizes): number | null {
     case 'rule_names':
       return sizes.rules ?? null
     case 'control_map':
+    case 'zones':
     case 'hooks':
     case 'events':
     case 'addresses':

@@ -1,7 +1,7 @@
 /** Every name of a kernel object that this driver makes. */
 
 /** Raised with the layout of the maps: a program never reads maps of another shape, and old pins are left for the older agent. */
-const layoutVersion = 1
+const layoutVersion = 2
 
 export function pinDirectory(pinRoot: string): string {
   return `${pinRoot}/hyperward-${layoutVersion}`
@@ -16,6 +16,7 @@ export const pinnedMapNames = [
   'endpoints',
   'conn_new',
   'conn_est',
+  'zones',
   'counters',
   'drops',
   'budgets',

@@ -73,6 +73,14 @@ static __always_inline int begins(const struct packet *packet)
 	return packet->icmp_kind != ICMP_REPLY && packet->icmp_kind != ICMP_ERROR;
 }
 
+/* Does the packet belong to a connection that `sender` did, or did not, begin? Queries and answers of ICMP share keys: an identifier may equal a type. */
+static __always_inline int fits(const struct packet *packet, __u32 sender)
+{
+	if (packet->icmp_kind == ICMP_NONE)
+		return 1;
+	return (packet->icmp_kind == ICMP_REPLY) == (sender == RESPONDER);
+}
+
 static __always_inline int in_window(__u32 seq, __u32 from)
 {
 	return seq - from < 1u << 26;
@@ -154,17 +162,32 @@ static __always_inline int seen(struct conn *conn, const struct conn_key *key, c
 	return 0;
 }
 
-/* Full conn_est: it stays where it is, and works on as long as no flood pushes it out. */
+static __always_inline __u32 *zone_count(__u32 zone)
+{
+	return bpf_map_lookup_elem(&zones, &zone);
+}
+
+/* Full conn_est, or the zone's part of it: it stays where it is, and works on as long as no flood pushes it out. */
 static __always_inline void promote(const struct conn_key *key, struct conn *conn)
 {
-	if (bpf_map_update_elem(&conn_est, key, conn, BPF_NOEXIST) == 0)
+	__u32 *most = zone_count(0), *used = zone_count(key->zone);
+	if (!most || !used )
+		return;
+	if (bpf_map_update_elem(&conn_est, key, conn, BPF_NOEXIST) == 0) {
+		__sync_fetch_and_add(used, 1);
 		bpf_map_delete_elem(&conn_new, key);
+	}
 }
 
 static __always_inline void forget(const struct conn_key *key)
 {
-	if (bpf_map_delete_elem(&conn_est, key) != 0)
+	if (bpf_map_delete_elem(&conn_est, key) != 0) {
 		bpf_map_delete_elem(&conn_new, key);
+		return;
+	}
+	__u32 *used = zone_count(key->zone);
+	if (used)
+		__sync_fetch_and_add(used, -1);
 }
 
 /* The live entry of the packet, or 0. Established ones first: they are the fast path. `established` tells where it was found. */

@@ -60,6 +60,20 @@ __noinline int deny(struct __sk_buff *skb, const struct packet *packet, const st
 	return bpf_redirect(skb->ifindex, context->from ? 0 : BPF_F_INGRESS);
 }
 
+/*
+ * Does the packet name the endpoint of this tap as its sender, or as its receiver? A verdict is taken on addresses: one that is not this endpoint's says
+ * nothing about what may reach it. What is sent to a group is left to policy, which knows no endpoint there.
+ */
+static __always_inline int wrong_address(struct __sk_buff *skb, const struct packet *packet, const struct context *context,
+					 const struct endpoint *endpoint)
+{
+	if (context->from)
+		return owns(context->slot, skb->ifindex, endpoint, &packet->source) ? 0 : REASON_SOURCE_ADDRESS;
+	if (is_group(&packet->destination) || owns(context->slot, skb->ifindex, endpoint, &packet->destination))
+		return 0;
+	return REASON_NOT_FOR_ENDPOINT;
+}
+
 static __always_inline __u64 place(const struct endpoint *endpoint, __u32 direction)
 {
 	return (__u64)direction << 32 | endpoint->index;
@@ -126,7 +140,7 @@ static __always_inline int hand_over(struct __sk_buff *skb, const struct context
 	return bpf_redirect(ifindex, 0);
 }
 
-/* The first packet of a connection, or the first that this table knows of; its source is proved here. */
+/* The first packet of a connection, or the first that this table knows of; that it is this endpoint's own is proved here. */
 __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const struct context *context,
 			    const struct endpoint *endpoint, const struct conn_key *key)
 {
@@ -146,6 +160,9 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 	__u32 side = context->from ? ORIGINATOR : RESPONDER;
 	struct decision decision = {};
 	look_up(context->slot, &packet->destination, &question.end[RESPONDER]);
+	if (!context->from && !is_group(&packet->destination) &&
+	    !is_own(&question.end[RESPONDER], skb->ifindex, endpoint, &packet->destination))
+		return drop(packet, context, endpoint->index, REASON_NOT_FOR_ENDPOINT);
 	judge(context->slot, side, &question, &decision);
 	if (decision.action != ACTION_ALLOW)
 		return deny(skb, packet, context, &decision, place(endpoint, direction));
@@ -167,6 +184,7 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 	struct decision other_decision = {};
 	if (!context->from) {
 		admit(conn, RESPONDER, context, &decision, endpoint);
+		conn->tap[RESPONDER] = skb->ifindex;
 	} else {
 		admit(conn, ORIGINATOR, context, &decision, endpoint);
 		conn->tap[ORIGINATOR] = skb->ifindex;
@@ -216,9 +234,10 @@ __noinline int readmit(struct __sk_buff *skb, const struct packet *packet, const
 	__u32 side = context->from ? sender : sender ^ 1;
 	__u32 direction = side == ORIGINATOR ? EGRESS : INGRESS;
 	int first = conn->epoch[side & 1] == 0;
-	if (context->from && !owns(context->slot, skb->ifindex, endpoint, &packet->source))
-		return drop(packet, context, endpoint->index, REASON_SOURCE_ADDRESS);
-	if (first && sender == RESPONDER)
+	__u32 wrong = wrong_address(skb, packet, context, endpoint);
+	if (wrong)
+		return drop(packet, context, endpoint->index, wrong);
+	if (first && sender == RESPONDER && begins(packet))
 		return BEGINS_ANEW;
 	if (first && !begins(packet))
 		return drop(packet, context, endpoint->index, REASON_NO_CONNECTION);
@@ -227,9 +246,13 @@ __noinline int readmit(struct __sk_buff *skb, const struct packet *packet, const
 	if (decision.action != ACTION_ALLOW)
 		return first ? deny(skb, packet, context, &decision, place(endpoint, direction)) :
 			       revoke(key, packet, conn, place(endpoint, direction));
-	if (context->from) {
-		conn->tap[sender & 1] = skb->ifindex;
-	}
+	/* the entry may have been given to another connection meanwhile: it is not to inherit this one's verdict */
+	conn = bpf_map_lookup_elem(&conn_est, key);
+	if (!conn)
+		conn = bpf_map_lookup_elem(&conn_new, key);
+	if (!conn)
+		return DROP;
+	conn->tap[side & 1] = skb->ifindex;
 	admit(conn, side, context, &decision, endpoint);
 	if (first) {
 		count_rule(decision.rule, 0, 0, 1);
@@ -272,6 +295,11 @@ __noinline int relook(struct __sk_buff *skb, const struct packet *packet, const 
 	__u64 at = place(other, receiver == ORIGINATOR ? EGRESS : INGRESS);
 	if (decision.action != ACTION_ALLOW)
 		return first ? deny(skb, packet, context, &decision, at) : revoke(key, packet, conn, at);
+	conn = bpf_map_lookup_elem(&conn_est, key);
+	if (!conn)
+		conn = bpf_map_lookup_elem(&conn_new, key);
+	if (!conn)
+		return DROP;
 	admit(conn, receiver, context, &decision, other);
 	conn->tap[receiver & 1] = ifindex;
 	if (first) {
@@ -293,7 +321,9 @@ static __always_inline int track(struct __sk_buff *skb, const struct packet *pac
 	__u32 sender = source_is_a == !!(conn->flags & CONN_ORIGINATOR_IS_A) ? ORIGINATOR : RESPONDER;
 	__u32 receiver = sender ^ 1;
 	__u32 side = context->from ? sender : receiver;
-	if (conn->epoch[side & 1] != context->epoch || (context->from && conn->tap[sender & 1] != skb->ifindex)) {
+	if (!fits(packet, sender))
+		return drop(packet, context, endpoint->index, REASON_NO_CONNECTION);
+	if (conn->epoch[side & 1] != context->epoch || conn->tap[side & 1] != skb->ifindex) {
 		int result = readmit(skb, packet, context, endpoint, &key);
 		if (result == BEGINS_ANEW) {
 			forget(&key);
@@ -334,8 +364,9 @@ __noinline int related(struct __sk_buff *skb, const struct packet *packet, const
 	int v4 = packet->proto == 1;
 	if (packet->icmp_type == 4 && v4)
 		return drop(packet, context, endpoint->index, REASON_ICMP_ERROR);
-	if (context->from && !owns(context->slot, skb->ifindex, endpoint, &packet->source))
-		return drop(packet, context, endpoint->index, REASON_SOURCE_ADDRESS);
+	__u32 wrong = wrong_address(skb, packet, context, endpoint);
+	if (wrong)
+		return drop(packet, context, endpoint->index, wrong);
 	if (v4) {
 		if (bpf_skb_load_bytes(skb, at, quoted, 28) || quoted[0] != 0x45 || (load16(quoted + 6) & 0x1fff))
 			return drop(packet, context, endpoint->index, REASON_ICMP_ERROR);
@@ -400,7 +431,8 @@ static __always_inline int dhcp(struct __sk_buff *skb, const struct packet *pack
 	__u32 index = endpoint->index;
 	if (context->from && packet->source_port == server && packet->destination_port == client)
 		return drop(packet, context, index, REASON_DHCP_SERVER);
-	if (context->from && packet->source_port == client && packet->destination_port == server && packet->to_group) {
+	if (context->from && packet->source_port == client && packet->destination_port == server && packet->to_group &&
+	    is_group(&packet->destination)) {
 		if (!(v4 && is_zero(&packet->source)) && !owns(context->slot, skb->ifindex, endpoint, &packet->source))
 			return drop(packet, context, index, REASON_SOURCE_ADDRESS);
 		budget = bpf_map_lookup_elem(&budgets, &index);
@@ -435,7 +467,8 @@ __noinline int link_icmp(struct __sk_buff *skb, const struct packet *packet, con
 			reason = guard_neighbour(skb, packet, endpoint, context->slot);
 		else if (packet->hop_limit != 255)
 			reason = REASON_ND_SOURCE;
-	} else if (packet->hop_limit != 1) {
+	} else if (packet->hop_limit != 1 || !packet->to_group || !is_group(&packet->destination)) {
+		/* listener reports and queries go to groups: to an address they would be a tunnel past policy */
 		reason = REASON_ND_SOURCE;
 	} else if (context->from) {
 		if (packet->icmp_type == 130)
@@ -540,23 +573,33 @@ int set_control(struct set_control_args *args)
 	return 0;
 }
 
+struct collecting {
+	__u64 ended;
+	__u64 established; /* the map gone through is conn_est */
+};
+
 struct bpf_map;
-static long collect_one(struct bpf_map *map, struct conn_key *key, struct conn *conn, struct collect_args *args)
+static long collect_one(struct bpf_map *map, struct conn_key *key, struct conn *conn, struct collecting *args)
 {
 	if (!is_expired(conn, key->proto, now_ns()))
 		return 0;
 	struct conn_key copy = *key;
 	tell_end(&copy, conn, END_TIMEOUT);
-	if (bpf_map_delete_elem(map, &copy) == 0)
+	if (bpf_map_delete_elem(map, &copy) == 0) {
 		args->ended += 1;
+		__u32 *used = args->established ? zone_count(copy.zone) : 0;
+		if (used)
+			__sync_fetch_and_add(used, -1);
+	}
 	return 0;
 }
 
 SEC("syscall")
 int collect(struct collect_args *args)
 {
-	struct collect_args total = {};
+	struct collecting total = { .established = 1 };
 	bpf_for_each_map_elem(&conn_est, collect_one, &total, 0);
+	total.established = 0;
 	bpf_for_each_map_elem(&conn_new, collect_one, &total, 0);
 	args->ended = total.ended;
 	return 0;

@@ -41,6 +41,13 @@ static __always_inline int owns(__u32 slot, __u32 ifindex, const struct endpoint
 	return owner_of(slot, a) == ifindex || is_own_link_local(a, endpoint->mac);
 }
 
+/* Multicast or broadcast: nobody's own. Reserved IPv4 (240/4) counts as such. */
+static __always_inline int is_group(const struct address *a)
+{
+	const __u8 *byte = (const __u8 *)a;
+	return is_mapped4(a) ? byte[12] >= 224 : byte[0] == 0xff;
+}
+
 /* ARP over Ethernet (RFC 826): the sender's MAC and address are the endpoint's own, or the address is 0.0.0.0 (a probe, RFC 5227). */
 __noinline int guard_arp(struct __sk_buff *skb, const struct endpoint *endpoint, __u32 slot)
 {

@@ -22,6 +22,8 @@ MAP(endpoints, BPF_MAP_TYPE_HASH, 4096, __u32, struct endpoint, 0);
 /* A flood of half-open connections evicts only half-open ones: what is established lives in a map that never evicts. */
 MAP(conn_new, BPF_MAP_TYPE_LRU_HASH, 65536, struct conn_key, struct conn, 0);
 MAP(conn_est, BPF_MAP_TYPE_HASH, 262144, struct conn_key, struct conn, BPF_F_NO_PREALLOC);
+/* Entries of conn_est by zone, so that no tenant takes them all; at 0, which is no zone, the most one zone may have. */
+MAP(zones, BPF_MAP_TYPE_ARRAY, 65536, __u32, __u32, 0);
 MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, 16384, __u32, struct counter, 0);
 MAP(drops, BPF_MAP_TYPE_PERCPU_ARRAY, 4096, __u32, struct drop_counters, 0);
 MAP(budgets, BPF_MAP_TYPE_ARRAY, 4096, __u32, struct budget, 0);
