@@ -8,7 +8,15 @@ import { join } from 'node:path'
 import { OperationError } from '@hyperward/model'
 import { errnoCode } from '@hyperward/os'
 import { openCa, type Ca } from '@hyperward/pki'
-import { markAnnounced, openStore, readEnrolledHosts, readOverrides, readVms, type OpenedStore } from '@hyperward/store'
+import {
+  markAnnounced,
+  openStore,
+  readEnrolledHosts,
+  readHolders,
+  readOverrides,
+  readVms,
+  type OpenedStore,
+} from '@hyperward/store'
 import type { FastifyInstance } from 'fastify'
 import { pino, type Logger } from 'pino'
 
@@ -19,6 +27,7 @@ import { createApp } from './http/create-app.ts'
 import { ensureAdminToken } from './services/admin-token.ts'
 import { createEventBus } from './services/event-bus.ts'
 import { createInventoryView } from './services/inventory-view.ts'
+import { lapseClaims } from './services/lapse-claims.ts'
 import { createPublisher } from './services/publisher.ts'
 import { createRecorder } from './services/recorder.ts'
 import { startRetention, type RetentionLimits } from './services/retention.ts'
@@ -51,6 +60,7 @@ export interface Center {
 const dayMs = 86_400_000
 /** A center that was killed is given up by its database within this. */
 const soleUseMs = 5000
+const lapseEveryMs = 30_000
 
 export async function createCenter(options: CenterOptions): Promise<Center> {
   const clock = options.clock ?? (() => new Date())
@@ -84,7 +94,12 @@ async function openCenter(
   const recorder = createRecorder({ store, bus, clock })
   const registry = createAgentRegistry()
   const inventory = createInventoryView()
-  inventory.load(await readEnrolledHosts(store), await readVms(store), await readOverrides(store))
+  inventory.load({
+    hosts: await readEnrolledHosts(store),
+    claims: await readVms(store),
+    overrides: await readOverrides(store),
+    holders: await readHolders(store),
+  })
   const onFailure = (error: unknown): void => log.error({ err: error }, 'a background task failed')
   const onAnnounced = (revision: number, hosts: readonly string[]): void => {
     if (hosts.length > 0) markAnnounced(store, revision, hosts, clock()).catch(onFailure)
@@ -142,6 +157,8 @@ async function openCenter(
   )
   const renewal = setInterval(() => void renewServer(app, ca, options.listen.host).catch(onFailure), dayMs)
   renewal.unref()
+  const lapse = setInterval(() => void lapseClaims(services).catch(onFailure), lapseEveryMs)
+  lapse.unref()
   const retention = startRetention({ store, publisher, clock, onFailure }, options.retention ?? {})
   await listen(app, options.listen)
 
@@ -153,6 +170,7 @@ async function openCenter(
     app,
     async close() {
       clearInterval(renewal)
+      clearInterval(lapse)
       retention.stop()
       agents.close()
       await app.close()

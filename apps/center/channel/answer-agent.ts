@@ -16,7 +16,7 @@ import {
 
 import type { InventoryView } from '../services/inventory-view.ts'
 import type { Publisher } from '../services/publisher.ts'
-import type { Recorder } from '../services/recorder.ts'
+import { tellMoves, type Recorder } from '../services/recorder.ts'
 import { toNewFlow, toReportedVms, toStoredTime } from './read-report.ts'
 
 export interface AnswerDependencies {
@@ -81,11 +81,9 @@ export async function answerAgent(
         return true
       })
       if (isNew) {
-        const moves = inventory.replaceVms(host, vms, now)
+        const moves = inventory.replaceVms(host, vms, [], now)
         publisher.onInventoryChange()
-        for (const move of moves) {
-          await recorder.event(host, 'vm-moved', `VM ${move.uuid} is now claimed here; ${move.from} had it before`)
-        }
+        await tellMoves(recorder, moves)
         for (const problem of problems) await recorder.event(host, 'vm-metadata', problem)
       }
       return reply.send({ kind: 'ack', seq: message.seq })

@@ -213,23 +213,6 @@ test('the host is the certificate’s: a flow of another host’s endpoint gets 
   expect((await center.call('GET', '/v1/flows?address=10.0.0.2&tenant=acme')).body.flows).toHaveLength(1)
 })
 
-test('a VM claimed by two hosts is the later one’s, and comes back when that one lets it go', async () => {
-  const first = await connectAgent(center.url, await center.enroll('host-1'))
-  const second = await connectAgent(center.url, await center.enroll('host-2'))
-  await first.reportInventory([sampleVm(1, 'web')])
-  await second.reportInventory([sampleVm(1, 'web')])
-  const owner = async () => (await center.call('GET', '/v1/endpoints')).body.endpoints[0].host
-  expect(await owner()).toBe('host-2')
-  // the former host naming it again is no new claim
-  await first.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
-  expect(await owner()).toBe('host-2')
-  await second.reportInventory([])
-  expect(await owner()).toBe('host-1')
-  expect((await center.call('GET', '/v1/events?kind=vm-moved')).body.events).toHaveLength(1)
-  await first.close()
-  await second.close()
-})
-
 test('a certificate is renewed over the channel', async () => {
   const enrolled = await center.enroll('host-1')
   const agent = await connectAgent(center.url, enrolled)

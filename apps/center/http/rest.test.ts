@@ -236,23 +236,6 @@ test('a change of the inventory makes new plans only where content changed', asy
   await agent.close()
 })
 
-test('two VMs with one address: neither has it, and it is told', async () => {
-  const agent = await connectAgent(center.url, await center.enroll('host-1'))
-  await center.call('PUT', '/v1/policy/draft', samplePolicy())
-  await center.call('POST', '/v1/policy/publish', {})
-  const twin = sampleVm(2, 'db')
-  const endpoints = twin.endpoints.map((each) => ({ ...each, addresses: ['10.0.0.1'] }))
-  await agent.reportInventory([sampleVm(1, 'web'), { ...twin, endpoints }])
-  await center.center.services.publisher.settled()
-  expect((await center.call('GET', '/v1/status')).body.inventoryProblem).toContain('10.0.0.1')
-  expect((await center.call('GET', '/v1/events?kind=inventory-problem')).body.events).toHaveLength(1)
-  await agent.expect('plan', (message) => message.revision > 1)
-  for (const message of agent.received) {
-    if (message.kind === 'plan') expect(message.body).not.toContain('"10.0.0.1"')
-  }
-  await agent.close()
-})
-
 test('hit counts never go down, though a host’s counters begin anew', async () => {
   const agent = await connectAgent(center.url, await center.enroll('host-1'))
   const other = await connectAgent(center.url, await center.enroll('host-2'))

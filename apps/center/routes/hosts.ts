@@ -5,6 +5,7 @@ import { addEnrolmentToken, readHosts, removeHost, type HostRow } from '@hyperwa
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 
+import { tellMoves } from '../services/recorder.ts'
 import type { Services } from '../services/services.ts'
 import { acts, byAdministrator, errorAnswers, typed } from './route.ts'
 
@@ -60,10 +61,11 @@ export function addHostRoutes(app: FastifyInstance, services: Services): void {
     async (request, reply) => {
       const { name } = request.params
       if (!(await removeHost(store, name))) throw new OperationError('api.not-found', `there is no host ${name}`)
-      services.inventory.removeHost(name)
+      const moves = services.inventory.removeHost(name)
       services.publisher.forget(name)
       registry.find(name)?.cut('agent.unknown-host', 'this host was removed')
       services.publisher.onInventoryChange()
+      await tellMoves(services.recorder, moves)
       return reply.code(204).send(null)
     },
   )

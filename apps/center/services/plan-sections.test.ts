@@ -13,7 +13,7 @@ test('a plan put together from its sections is the canonical text, byte for byte
   for (const [at, host] of ['host-1', 'host-2'].entries()) {
     inventory.addHost(host)
     const { vms } = toReportedVms([sampleVm(2 * at + 1, 'web'), sampleVm(2 * at + 2, 'db')])
-    inventory.replaceVms(host, vms, new Date(0))
+    inventory.replaceVms(host, vms, [], new Date(0))
   }
   const policy = parsePolicy(samplePolicy(), 'p')
   const revision = parseRevision(7)

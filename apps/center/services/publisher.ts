@@ -23,9 +23,11 @@ import {
   readLatestPlans,
   readPlanSections,
   readPublished,
+  replaceHolders,
   violatedConstraint,
   writeDraft,
   writePolicyText,
+  type HolderRow,
   type NewHostPlan,
   type PlanSectionRow,
   type Store,
@@ -33,9 +35,9 @@ import {
 
 import { compilePolicy, diffCompilations, explainPacket, toDoubts, toProblems } from '../policy/policy-engine.ts'
 import { PolicyInvalid } from '../policy/policy-invalid.ts'
-import type { InventoryView } from './inventory-view.ts'
+import type { Contest, InventoryView } from './inventory-view.ts'
 import { assemblePlan, createPlanSections } from './plan-sections.ts'
-import type { Recorder } from './recorder.ts'
+import { toldAtOnce, type Recorder } from './recorder.ts'
 import { createSerial } from './serial.ts'
 
 export interface PlannedHost {
@@ -106,6 +108,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
   let published: Published | null = null
   let problem: string | null = null
   let asked = false
+  let contests: readonly Contest[] = []
 
   const compile = (policy: Policy, revision: number, previous: Compilation | null): Compilation =>
     compilePolicy({ policy, inventory: inventory.inventory(), revision: toRevision(revision), previous })
@@ -166,17 +169,35 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
   }
 
   /** What of the inventory was left out is told when it changes, once. */
-  const tellProblems = async (compilation: Compilation): Promise<void> => {
-    const said = toProblems(compilation).map((each) => each.message)
+  const tellProblems = async (compilation: Compilation | null): Promise<void> => {
+    const said = compilation === null ? [] : toProblems(compilation).map((each) => each.message)
+    said.push(...contests.map((each) => each.message), ...inventory.problems())
     const before = problem
-    problem = said.length === 0 ? null : said.join('; ')
+    const more = said.length - toldAtOnce
+    problem = said.length === 0 ? null : said.slice(0, toldAtOnce).join('; ') + (more > 0 ? `; and ${more} more` : '')
     if (problem === before) return
     await recorder.event(null, 'inventory-problem', problem ?? 'the inventory has no problem any more')
   }
 
+  /** Who keeps what is contested is stored before a plan is made of it. */
+  const settleContests = async (): Promise<void> => {
+    const before = new Set(contests.map((each) => each.message))
+    const rows = JSON.stringify(contests.map(toHolder))
+    contests = inventory.contests()
+    const holders = contests.map(toHolder)
+    if (JSON.stringify(holders) !== rows) await store.transaction((tx) => replaceHolders(tx, holders))
+    const fresh = contests.filter((each) => !before.has(each.message))
+    for (const { host, message } of fresh.slice(0, toldAtOnce)) {
+      await recorder.event(host, 'inventory-contested', message)
+    }
+    const more = fresh.length - toldAtOnce
+    if (more > 0) await recorder.event(null, 'inventory-contested', `${more} more claims are contested`)
+  }
+
   const recompile = async (): Promise<void> => {
     asked = false
-    if (published === null) return
+    await settleContests()
+    if (published === null) return tellProblems(null)
     const { policy, digest } = published
     const compiled = compile(policy, published.revision + 1, published.compiled)
     if (compiled.plans.some(isChanged)) await commit({ policy, digest, compiled }, 'inventory', 'center', null)
@@ -188,7 +209,9 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     async start() {
       const latest = await readPublished(store)
       for (const row of await readLatestPlans(store)) planned.set(row.host, { ...row, sections: null })
-      if (latest === null) return
+      contests = inventory.contests()
+      await store.transaction((tx) => replaceHolders(tx, contests.map(toHolder)))
+      if (latest === null) return tellProblems(null)
       const { policy } = parse({ text: latest.body, file: latest.file })
       published = { revision: latest.revision, digest: latest.policy_digest, policy, compiled: null }
       // the inventory may have changed after the last compile was stored
@@ -294,6 +317,10 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
 /** All that an author should know of a policy that is accepted. */
 function doubts(warnings: readonly Diagnostic[], compilation: Compilation): Diagnostic[] {
   return [...warnings, ...toDoubts(compilation), ...toProblems(compilation)]
+}
+
+function toHolder({ claim, holder }: Contest): HolderRow {
+  return { claim, holder }
 }
 
 function toRevision(value: number): Revision {

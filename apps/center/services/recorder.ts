@@ -15,6 +15,7 @@ import {
 } from '@hyperward/store'
 
 import type { EventBus } from './event-bus.ts'
+import type { VmMove } from './inventory-view.ts'
 import { createSerial } from './serial.ts'
 
 export interface Recorder {
@@ -61,6 +62,17 @@ export function createRecorder(dependencies: { store: Store; bus: EventBus; cloc
       await write(host, [], [event], async () => true)
     },
   }
+}
+
+/** A report may name thousands: what is told of one cause is bounded. */
+export const toldAtOnce = 20
+
+export async function tellMoves(recorder: Recorder, moves: readonly VmMove[]): Promise<void> {
+  for (const { uuid, from, to } of moves.slice(0, toldAtOnce)) {
+    await recorder.event(to, 'vm-moved', `VM ${uuid} is now at ${to}; ${from} had it before`)
+  }
+  const more = moves.length - toldAtOnce
+  if (more > 0) await recorder.event(null, 'vm-moved', `${more} more VMs moved`)
 }
 
 export function toApiEvent(row: EventRow): ApiEvent {
