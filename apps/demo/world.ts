@@ -1,6 +1,7 @@
 /** Makes the demo's world: fabric, guests, the machine outside; and tries connections between them. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 import {
   addNamespaceEndpoint,
@@ -73,13 +74,26 @@ export async function buildWorld(lab: Lab, fabric: Fabric, say: (text: string) =
     outside: outsideEndpoint,
     attempt: async (from, to, protocol, port, family) => {
       const address = addressOf(to, family)
-      if (from === outside.name)
-        return toFate(await connectFromOutside(outsideEndpoint, protocol, address, port, silenceMs))
-      const agent = guests[from].agent
-      if (protocol === 'ping') return toFate((await agent.call('ping', { address, timeoutMs: silenceMs })).outcome)
-      const command = protocol === 'tcp' ? 'connect' : 'udp'
-      return toFate((await agent.call(command, { address, port, timeoutMs: silenceMs })).outcome)
+      const once = (): Promise<ConnectOutcome> => attemptOnce(from, protocol, address, port)
+      const outcome = await once()
+      // no answer to ARP or ND yet (a neighbour asked while its host was still closed): that says nothing of policy
+      if (outcome !== 'unreachable') return toFate(outcome)
+      await sleep(1500)
+      return toFate(await once())
     },
+  }
+
+  async function attemptOnce(
+    from: PeerName,
+    protocol: Protocol,
+    address: string,
+    port: number,
+  ): Promise<ConnectOutcome> {
+    if (from === outside.name) return connectFromOutside(outsideEndpoint, protocol, address, port, silenceMs)
+    const agent = guests[from].agent
+    if (protocol === 'ping') return (await agent.call('ping', { address, timeoutMs: silenceMs })).outcome
+    const command = protocol === 'tcp' ? 'connect' : 'udp'
+    return (await agent.call(command, { address, port, timeoutMs: silenceMs })).outcome
   }
 }
 

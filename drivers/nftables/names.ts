@@ -4,5 +4,5 @@ export const guardedSet = 'guarded'
 /** As many taps as the programs know. A set of a fixed size is a plain hash table, which a packet asks for half the cost of one that may grow. A full set opens no more. */
 export const guardedSize = 8192
 export const closedCounter = 'closed'
-export const doorChains = ['forward', 'input', 'output'] as const
+export const doorChains = ['prerouting', 'forward', 'output'] as const
 export type DoorChain = (typeof doorChains)[number]

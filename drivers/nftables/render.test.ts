@@ -6,7 +6,7 @@ test('the door names no table but its own, and no chain accepts more than it fou
   const script = renderInstall(['vnet*', 'tap*'])
   for (const line of script.trim().split('\n')) expect(line).toContain(' bridge hyperward_door')
   expect(script).not.toMatch(/delete|flush (table|ruleset)|accept$/m)
-  expect(script.match(/ drop$/gm)).toHaveLength(4)
+  expect(script.match(/ drop$/gm)).toHaveLength(6)
 })
 
 test('patterns that are no device names never reach nft', () => {

@@ -1,5 +1,6 @@
 /**
- * The closed door as nft text. Frames from or to a device that is named like a VM's tap, and whose ifindex is not among the guarded ones, are dropped.
+ * The closed door as nft text. Frames from or to a device that is a tap by its kind, or is named like a VM's, and whose ifindex is not among the guarded ones,
+ * are dropped; those from it before the bridge learns their MAC, so that an unguarded tap cannot draw another's traffic.
  * The set is asked first: it is exact and costs the same however many taps there are, and only what is not in it has its name compared.
  * An ifindex is not given again when a device is made again under the same name: a new vnet0 is closed.
  */
@@ -9,8 +10,8 @@ import { closedCounter, doorChains, doorTable, guardedSet, guardedSize, type Doo
 const patternSyntax = /^[A-Za-z][A-Za-z0-9_.-]{0,13}\*?$/
 
 const directions: Readonly<Record<DoorChain, readonly ('iif' | 'oif')[]>> = {
-  forward: ['iif', 'oif'],
-  input: ['iif'],
+  prerouting: ['iif'],
+  forward: ['oif'],
   output: ['oif'],
 }
 
@@ -31,8 +32,10 @@ export function renderInstall(tapPatterns: readonly string[]): string {
     lines.push(`add chain bridge ${doorTable} ${chain} { type filter hook ${chain} priority -350; policy accept; }`)
     lines.push(`flush chain bridge ${doorTable} ${chain}`)
     for (const key of directions[chain]) {
-      const match = `${key} != @${guardedSet} ${key}name { ${names.join(', ')} }`
-      lines.push(`add rule bridge ${doorTable} ${chain} ${match} counter name ${closedCounter} drop`)
+      for (const tap of [`${key}name { ${names.join(', ')} }`, `meta ${key}kind "tun"`]) {
+        const match = `${key} != @${guardedSet} ${tap}`
+        lines.push(`add rule bridge ${doorTable} ${chain} ${match} counter name ${closedCounter} drop`)
+      }
     }
   }
   return `${lines.join('\n')}\n`

@@ -2,7 +2,7 @@
  * Network devices from sysfs. A sysfs mount shows the network namespace it was made in, which need not be ours: then its answers are about other devices. The
  * names in /proc/self/net/dev, which is always ours, tell.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
 
 import { known, unknown, type Observed } from '@hyperward/model'
@@ -60,14 +60,26 @@ function readLink(device: string): Link | null {
   }
 }
 
+/**
+ * The segment within which direct delivery does what the bridge would: 0 where the bridge decides by more than the MAC (ports isolated from each other, VLANs).
+ * Packets then take the bridge.
+ */
 function readBridge(device: string): number {
   try {
-    const bridge = basename(readlinkSync(`${root}/${device}/brport/bridge`))
-    return readNumber(`${root}/${bridge}/ifindex`)
+    const port = `${root}/${device}/brport`
+    const bridge = basename(readlinkSync(`${port}/bridge`))
+    const plain = readNumber(`${port}/isolated`) === 0 && !isVlanAware(bridge)
+    return plain ? readNumber(`${root}/${bridge}/ifindex`) : 0
   } catch (error) {
     if (isGone(error)) return 0
     throw error
   }
+}
+
+/** A kernel built without VLAN filtering has no such file. */
+function isVlanAware(bridge: string): boolean {
+  const file = `${root}/${bridge}/bridge/vlan_filtering`
+  return existsSync(file) && readNumber(file) !== 0
 }
 
 /** Also the guard against a name that is a path: only names of devices are in it. */
