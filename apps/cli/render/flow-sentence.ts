@@ -20,7 +20,7 @@ export function toFlowSentence(text: Text, flow: ApiFlow, names: AddressNames): 
   const rule = flow.rule === null ? '' : refToRuleName(text, flow.rule)
   const what = toConnection(flow, names)
   const sentence = {
-    drop: () => toDropSentence(text, flow, what, rule),
+    drop: () => toDropSentence(text, flow, names, what, rule),
     'flow-start': () => text('cli.said.flow-start', { flow: what, rule }),
     'flow-end': () =>
       text('cli.said.flow-end', {
@@ -34,12 +34,25 @@ export function toFlowSentence(text: Text, flow: ApiFlow, names: AddressNames): 
   return flow.suppressed === 0 ? sentence : `${sentence} ${text('cli.said.suppressed', { n: flow.suppressed })}`
 }
 
-function toDropSentence(text: Text, flow: ApiFlow, what: string, rule: string): string {
+function toDropSentence(text: Text, flow: ApiFlow, names: AddressNames, what: string, rule: string): string {
   if (flow.reason === 'policy' || flow.reason === null) {
     return text(flow.action === 'reject' ? 'cli.said.rejected-by' : 'cli.said.dropped-by', { flow: what, rule })
   }
-  return text('cli.said.dropped-why', { flow: what, reason: toReason(text, flow.reason, flow.sourceMac ?? '') })
+  const reason = toReason(text, flow.reason, flow.sourceMac ?? '')
+  const { tuple } = flow
+  if (tuple === null || flow.direction !== 'egress' || !forgeries.has(flow.reason)) {
+    return text('cli.said.dropped-why', { flow: what, reason })
+  }
+  // who sent it is certain, by the tap it came from; the source is only what the packet claims
+  const owner = names.get(tuple.source)
+  const claimed = owner === undefined ? tuple.source : `${owner} (${tuple.source})`
+  const destination = names.get(tuple.destination) ?? tuple.destination
+  const service = toServiceName(tuple.protocol, tuple.destinationPort)
+  return text('cli.said.sent-as', { vm: toOwn(flow), flow: `${claimed} → ${destination} ${service}`, reason })
 }
+
+/** The guards on who a VM says it is. */
+const forgeries: ReadonlySet<string> = new Set<DropReason>(['source-mac', 'source-address', 'arp-source', 'nd-source'])
 
 function toReason(text: Text, reason: string, mac: string): string {
   if (!isDropReason(reason) || reason === 'policy') return reason
@@ -50,12 +63,20 @@ function isDropReason(reason: string): reason is DropReason {
   return Object.hasOwn(dropReasons, reason)
 }
 
-function toConnection({ tuple, vmName, tenant, endpoint, direction }: ApiFlow, names: AddressNames): string {
-  const own = `${tenant === null ? '' : `${tenant}/`}${vmName ?? endpoint}`
+function toConnection(flow: ApiFlow, names: AddressNames): string {
+  const { tuple, direction } = flow
+  const own = toOwn(flow)
   if (tuple === null) return own
-  // the record's own VM is certain even when its address is forged or was moved; the other side is looked up
+  // the record's own VM is certain even when its address is unknown or was moved; the other side is looked up
   const ownAddress = direction === 'egress' ? tuple.source : tuple.destination
-  const side = (address: string): string =>
-    address === ownAddress && names.get(address) === undefined ? `${own} (${address})` : (names.get(address) ?? address)
+  const side = (address: string): string => {
+    const name = names.get(address)
+    if (address !== ownAddress || flow.vmName === null) return name ?? address
+    return name === own ? own : `${own} (${address})`
+  }
   return `${side(tuple.source)} → ${side(tuple.destination)} ${toServiceName(tuple.protocol, tuple.destinationPort)}`
+}
+
+function toOwn({ tenant, vmName, endpoint }: ApiFlow): string {
+  return `${tenant === null ? '' : `${tenant}/`}${vmName ?? endpoint}`
 }

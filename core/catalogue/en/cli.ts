@@ -316,6 +316,7 @@ export const cliEn = {
   'cli.said.dropped-by': '{flow} dropped by {rule}',
   'cli.said.rejected-by': '{flow} rejected by {rule}',
   'cli.said.dropped-why': '{flow} dropped: {reason}',
+  'cli.said.sent-as': '{vm} sent as {flow}: {reason}, dropped',
   'cli.said.flow-start': '{flow} allowed by {rule}',
   'cli.said.flow-end': '{flow} ended ({end}), {packets} packets, {bytes}, allowed by {rule}',
   'cli.said.suppressed': '(+{n} like it)',

@@ -301,6 +301,7 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.said.dropped-by': '{flow} 被 {rule} 丢弃',
   'cli.said.rejected-by': '{flow} 被 {rule} 拒绝',
   'cli.said.dropped-why': '{flow} 被丢弃：{reason}',
+  'cli.said.sent-as': '{vm} 冒充 {flow}：{reason}，已丢弃',
   'cli.said.flow-start': '{flow} 由 {rule} 允许',
   'cli.said.flow-end': '{flow} 已结束（{end}），{packets} 个包，{bytes}，由 {rule} 允许',
   'cli.said.suppressed': '（另有 {n} 个相同）',
