@@ -7,6 +7,8 @@ import { z } from 'zod'
 const text = z.string().max(4096)
 const digest = z.string().regex(/^[0-9a-f]{64}$/)
 const revision = z.number().int().nonnegative()
+/** zod's integers are safe ones: nothing here overflows a sum or loses digits. */
+const count = z.number().int().nonnegative()
 const action = z.enum(['allow', 'drop', 'reject'])
 const direction = z.enum(['ingress', 'egress'])
 
@@ -33,7 +35,7 @@ export const datapathEventSchema = z.discriminatedUnion('kind', [
     action: action.exclude(['allow']),
     tuple: flowTuple.nullable(),
     sourceMac: text,
-    suppressed: z.number().int().nonnegative(),
+    suppressed: count,
   }),
   z.strictObject({
     kind: z.enum(['flow-start', 'flow-end']),
@@ -42,10 +44,10 @@ export const datapathEventSchema = z.discriminatedUnion('kind', [
     direction,
     rule: text,
     tuple: flowTuple,
-    packets: z.number().nonnegative(),
-    bytes: z.number().nonnegative(),
+    packets: count,
+    bytes: count,
     end: z.enum(['closed', 'reset', 'timeout', 'revoked']).nullable(),
-    suppressed: z.number().int().nonnegative(),
+    suppressed: count,
   }),
 ])
 
@@ -85,9 +87,9 @@ export const endpointStatusSchema = z.strictObject({
 
 export const ruleCounterSchema = z.strictObject({
   rule: text,
-  packets: z.number().nonnegative(),
-  bytes: z.number().nonnegative(),
-  hits: z.number().nonnegative(),
+  packets: count,
+  bytes: count,
+  hits: count,
 })
 
 const seq = z.number().int().positive()
@@ -114,7 +116,7 @@ export const agentMessageSchema = z.discriminatedUnion('kind', [
     digest,
     outcome: z.enum(['applied', 'refused', 'failed']),
     reason: text.nullable(),
-    appliedInMs: z.number().nonnegative(),
+    appliedInMs: z.number().nonnegative().max(Number.MAX_SAFE_INTEGER),
   }),
   /** The whole set of VMs of this host, after each change. An agent that could not read libvirt sends nothing: absence here means gone. */
   z.strictObject({ kind: z.literal('inventory'), seq, vms: z.array(reportedVmSchema).max(10_000) }),
@@ -123,17 +125,17 @@ export const agentMessageSchema = z.discriminatedUnion('kind', [
     seq,
     revision,
     driver: text,
-    drift: z.number().int().nonnegative(),
+    drift: z.number().int().min(0).max(2_147_483_647),
     endpoints: z.array(endpointStatusSchema).max(10_000),
     counters: z.array(ruleCounterSchema).max(100_000),
-    rssBytes: z.number().nonnegative(),
+    rssBytes: count,
   }),
   z.strictObject({
     kind: z.literal('events'),
     seq,
     datapath: z.array(datapathEventSchema).max(2000),
     agent: z.array(agentEventSchema).max(2000),
-    lost: z.number().int().nonnegative(),
+    lost: count,
   }),
   /** PKCS #10, PEM: asks for a fresh certificate before the present one ends. Answered by `certificate`. */
   z.strictObject({ kind: z.literal('renew'), csr: z.string().max(16_384) }),

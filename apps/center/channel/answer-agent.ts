@@ -90,8 +90,9 @@ export async function answerAgent(
     }
     case 'status': {
       const now = clock()
+      const rules = await publisher.ruleRefs(host)
       await store.transaction(async (tx) => {
-        if (await takeSeq(tx, host, message.seq, now)) await storeStatus(tx, { host, ...message, now })
+        if (await takeSeq(tx, host, message.seq, now)) await storeStatus(tx, { host, ...message, rules, now })
       })
       return reply.send({ kind: 'ack', seq: message.seq })
     }

@@ -240,6 +240,10 @@ test('hit counts never go down, though a host’s counters begin anew', async ()
   const agent = await connectAgent(center.url, await center.enroll('host-1'))
   const other = await connectAgent(center.url, await center.enroll('host-2'))
   const rule = 'tenant:acme/app/web-to-db'
+  await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
+  await other.reportInventory([sampleVm(3, 'web')])
+  await center.call('PUT', '/v1/policy/draft', samplePolicy())
+  await center.call('POST', '/v1/policy/publish', {})
   const report = (seq: number, hits: number): AgentMessage => ({
     kind: 'status',
     seq,
@@ -253,13 +257,13 @@ test('hit counts never go down, though a host’s counters begin anew', async ()
   const hits = async () => (await center.call('GET', '/v1/rules')).body.rules[0]
   const seen: number[] = []
   for (const [at, count] of [10, 15, 4, 4, 20].entries()) {
-    agent.send(report(at + 1, count))
-    await agent.expect('ack', (message) => message.seq === at + 1)
+    agent.send(report(at + 2, count))
+    await agent.expect('ack', (message) => message.seq === at + 2)
     seen.push((await hits()).hits)
   }
   expect(seen).toEqual([10, 15, 19, 19, 35])
-  other.send(report(1, 100))
-  await other.expect('ack', (message) => message.seq === 1)
+  other.send(report(2, 100))
+  await other.expect('ack', (message) => message.seq === 2)
   expect(await hits()).toMatchObject({
     hits: 135,
     packets: 270,
@@ -270,13 +274,57 @@ test('hit counts never go down, though a host’s counters begin anew', async ()
   await other.close()
 })
 
+test('a host cannot spoil the counts of all by huge numbers or by rules it made up', async () => {
+  const agent = await connectAgent(center.url, await center.enroll('host-1'))
+  const cheat = await connectAgent(center.url, await center.enroll('host-2'))
+  await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
+  await cheat.reportInventory([sampleVm(3, 'web')])
+  await center.call('PUT', '/v1/policy/draft', samplePolicy())
+  await center.call('POST', '/v1/policy/publish', {})
+  const rule = 'tenant:acme/app/web-to-db'
+  const status = { kind: 'status' as const, revision: 1, driver: 'test', drift: 0, rssBytes: 1, endpoints: [] }
+  const huge = Number.MAX_SAFE_INTEGER
+  let seq = 1
+  const say = async (by: typeof agent, packets: number, rules: readonly string[]): Promise<void> => {
+    seq += 1
+    const mine = seq
+    by.send({ ...status, seq, counters: rules.map((each) => ({ rule: each, packets, bytes: 1, hits: 1 })) })
+    await by.expect('ack', (message) => message.seq === mine)
+  }
+  await say(agent, 7, [rule])
+  for (const packets of [huge, 0, huge, 0, huge]) await say(cheat, packets, [rule, rule, 'tenant:acme/app/made-up'])
+  const { status: code, body } = await center.call('GET', '/v1/rules')
+  expect(code).toBe(200)
+  expect(body.rules.map((each: { rule: { ref: string }; packets: number }) => [each.rule.ref, each.packets])).toEqual([
+    [rule, huge],
+  ])
+  // a rule that left the policy keeps its counts, while it is reported and for a time after
+  const without = samplePolicy().replace('web-to-db', 'another')
+  await center.call('PUT', '/v1/policy/draft', without)
+  await center.call('POST', '/v1/policy/publish', {})
+  await say(agent, 9, [rule])
+  const refs = async () =>
+    (await center.call('GET', '/v1/rules')).body.rules.map((each: { rule: { ref: string } }) => each.rule.ref)
+  expect(await refs()).toEqual(['tenant:acme/app/another', rule])
+  shift.ms = 89 * 86_400_000
+  await applyRetention(center.center.services.store, center.center.services.clock(), {})
+  expect(await refs()).toContain(rule)
+  shift.ms = 91 * 86_400_000
+  await applyRetention(center.center.services.store, center.center.services.clock(), {})
+  expect(await refs()).toEqual(['tenant:acme/app/another'])
+  shift.ms = 0
+  cheat.sendText(JSON.stringify({ ...status, seq: 999, counters: [{ rule, packets: 9.2e18, bytes: 1, hits: 1 }] }))
+  await cheat.expect('error', (message) => message.code === 'agent.bad-message')
+  await agent.close()
+})
+
 test('flows and events go after their days, and beyond their number', async () => {
   const { store, recorder, clock } = center.center.services
   for (let at = 0; at < 10; at += 1) await recorder.event(null, 'test', `event ${at}`)
   shift.ms = 91 * 86_400_000
   for (let at = 10; at < 15; at += 1) await recorder.event(null, 'test', `event ${at}`)
-  expect(await applyRetention(store, clock(), {})).toEqual({ flows: 0, events: 10 })
-  expect(await applyRetention(store, clock(), { eventRows: 2 })).toEqual({ flows: 0, events: 3 })
+  expect(await applyRetention(store, clock(), {})).toEqual({ flows: 0, events: 10, counters: 0 })
+  expect(await applyRetention(store, clock(), { eventRows: 2 })).toEqual({ flows: 0, events: 3, counters: 0 })
   const left = (await center.call('GET', '/v1/events')).body.events
   expect(left.map((event: { message: string }) => event.message)).toEqual(['event 13', 'event 14'])
 })

@@ -20,6 +20,8 @@ import { acts, byAdministrator, errorAnswers, typed } from './route.ts'
 
 const pageDefault = 100
 const heartbeatMs = 15_000
+/** Flow records a follower may have missed in a break and still gets; `flows` lists the rest. */
+const maxReplayedFlows = 5000
 /** A follower that does not read is let go; it asks again with the last id it saw. */
 const maxWaitingBytes = 8 * 1024 * 1024
 
@@ -66,13 +68,19 @@ export function addObservedRoutes(app: FastifyInstance, services: Services): voi
       config: acts('event:read'),
       schema: {
         security: byAdministrator,
-        description: 'NDJSON of StreamLine, without end. Of flows only what is new from now on.',
+        description:
+          'NDJSON of StreamLine, without end. Of flows what is new from now on, or since `flowsSince` (the last 5,000 at most).',
         querystring: streamQuerySchema,
       },
     },
     async (request, reply) => {
       const flows = request.query.flows ?? 'none'
       const stream = new PassThrough()
+      // read before subscribing: what comes in between is replayed
+      const newestFlow = (await readFlows(store, { limit: 1 })).at(-1)?.id ?? 0
+      // an id from the future is of another store: nothing is known to have been missed
+      const missedFrom = Math.min(request.query.flowsSince ?? newestFlow, newestFlow)
+      let lastFlow = Math.max(missedFrom, newestFlow - maxReplayedFlows)
       let last = request.query.since ?? 0
       let replaying = true
       const held: ApiStreamLine[] = []
@@ -81,13 +89,18 @@ export function addObservedRoutes(app: FastifyInstance, services: Services): voi
           if (line.event.id <= last) return
           last = line.event.id
         }
+        if (line.type === 'flow') {
+          if (line.flow.id <= lastFlow) return
+          lastFlow = line.flow.id
+        }
         if (line.type === 'flow' && (flows === 'none' || (flows === 'drops' && line.flow.kind !== 'drop'))) return
         stream.write(`${JSON.stringify(line)}\n`)
         if (stream.writableLength > maxWaitingBytes) stream.destroy()
       }
       // subscribed before the store is read: what is stored meanwhile is held, and told once
       const unsubscribe = bus.subscribe((line) => (replaying ? void held.push(line) : write(line)))
-      const timer = setInterval(() => write({ type: 'heartbeat', at: clock().toISOString() }), heartbeatMs)
+      const beat = (): void => write({ type: 'heartbeat', at: clock().toISOString(), flow: lastFlow })
+      const timer = setInterval(beat, heartbeatMs)
       timer.unref()
       stream.on('close', () => {
         clearInterval(timer)
@@ -102,10 +115,15 @@ export function addObservedRoutes(app: FastifyInstance, services: Services): voi
           if (rows.length < 1000) break
         }
       }
+      while (flows !== 'none') {
+        const rows = await readFlows(store, { since: lastFlow, limit: 1000 })
+        for (const row of rows) write({ type: 'flow', flow: toApiFlow(row) })
+        if (rows.length < 1000) break
+      }
       replaying = false
       for (const line of held) write(line)
       // the first line tells the follower that it is connected
-      write({ type: 'heartbeat', at: clock().toISOString() })
+      beat()
       return reply.type('application/x-ndjson').send(stream)
     },
   )

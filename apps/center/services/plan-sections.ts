@@ -20,12 +20,26 @@ const sectionNames = [
 export interface PlanSections {
   /** In order. The same section object gives the same row without rendering it again. */
   render(plan: HostPlan): readonly PlanSectionRow[]
+  ruleRefs(rows: readonly PlanSectionRow[]): ReadonlySet<string>
 }
 
 export function createPlanSections(): PlanSections {
   // sections are immutable and shared between hosts and compilations
   const known = new WeakMap<object, PlanSectionRow>()
+  const refs = new Map<string, ReadonlySet<string>>()
   return {
+    ruleRefs(rows) {
+      const row = rows[sectionNames.indexOf('rules')]
+      if (row === undefined) throw new Error('a plan lacks its rules')
+      const known = refs.get(row.digest)
+      if (known !== undefined) return known
+      // hosts share sections: a few are in use at a time
+      if (refs.size >= 256) refs.clear()
+      const rules = JSON.parse(row.body) as HostPlanSections['rules'] // rendered by this center
+      const made = new Set<string>(rules.map((rule) => rule.ref))
+      refs.set(row.digest, made)
+      return made
+    },
     render: (plan) =>
       sectionNames.map((name) => {
         const section = plan.sections[name]

@@ -72,6 +72,8 @@ export interface Publisher {
   onInventoryChange(): void
   /** The text of what the host should hold, if that has this digest; null otherwise. */
   planText(host: string, digest: string): Promise<{ readonly revision: number; readonly body: string } | null>
+  /** Of the rules of the plan that the host should hold. */
+  ruleRefs(host: string): Promise<ReadonlySet<string>>
   /** Lets go of what no plan needs any more. */
   prune(): Promise<void>
   /** A host is gone: it has no plan any more. */
@@ -302,6 +304,12 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       return rows === null
         ? null
         : { revision, body: assemblePlan({ format: hostPlanFormat, host, revision, digest }, rows) }
+    },
+    async ruleRefs(host) {
+      const found = planned.get(host)
+      if (found === undefined) return new Set()
+      const rows = found.sections ?? (await readPlanSections(store, host, found.revision))
+      return rows === null ? new Set() : sections.ruleRefs(rows)
     },
     prune: () =>
       serial(async () => {

@@ -1,11 +1,13 @@
-/** Lets flows and events go after some days, or beyond a number: the store never grows without end. In small portions, so that reports are not held up. */
-import { deleteBefore, deleteBeyond, type Store } from '@hyperward/store'
+/** Lets flows and events go after some days, or beyond a number, and counters of rules that are gone: the store never grows without end. In small portions, so that reports are not held up. */
+import { deleteBefore, deleteBeyond, deleteCountersBefore, type Store } from '@hyperward/store'
 
 import type { Publisher } from './publisher.ts'
 
 export interface RetentionLimits {
   readonly flowDays: number
   readonly eventDays: number
+  /** Of a rule that no host reports any more. */
+  readonly counterDays: number
   readonly flowRows: number
   readonly eventRows: number
 }
@@ -13,6 +15,7 @@ export interface RetentionLimits {
 export const retentionDefaults: RetentionLimits = {
   flowDays: 14,
   eventDays: 90,
+  counterDays: 90,
   flowRows: 20_000_000,
   eventRows: 2_000_000,
 }
@@ -49,11 +52,12 @@ export async function applyRetention(
   store: Store,
   now: Date,
   given: Partial<RetentionLimits>,
-): Promise<{ readonly flows: number; readonly events: number }> {
+): Promise<{ readonly flows: number; readonly events: number; readonly counters: number }> {
   const limits = { ...retentionDefaults, ...given }
   return {
     flows: await trim(store, 'flow', now, limits.flowDays, limits.flowRows),
     events: await trim(store, 'event', now, limits.eventDays, limits.eventRows),
+    counters: await deleteCountersBefore(store, new Date(now.getTime() - limits.counterDays * dayMs)),
   }
 }
 

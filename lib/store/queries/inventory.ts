@@ -99,6 +99,8 @@ export interface StatusReport {
     readonly bytes: number
     readonly hits: number
   }[]
+  /** Those of the host's plan. */
+  readonly rules: ReadonlySet<string>
   readonly now: Date
 }
 
@@ -121,20 +123,33 @@ export async function storeStatus(db: Queries, report: StatusReport): Promise<vo
   await storeCounters(db, report)
 }
 
-/** A count below the last one means that the host's counters began anew: what they had reached becomes the base, so that a sum never goes down. */
+/**
+ * A count below the last one means that the host's counters began anew: what they had reached becomes the base, so that a sum never goes down. A rule is
+ * counted if the host's plan has it, or had it: a host cannot make rules up.
+ */
 async function storeCounters(db: Queries, report: StatusReport): Promise<void> {
+  const byRule = new Map(report.counters.map((each) => [each.rule, each]))
+  const counters = [...byRule.values()].map((each) => ({ ...each, planned: report.rules.has(each.rule) }))
   await db.query(
-    `insert into rule_counter (host, rule, last_packets, last_bytes, last_hits, hit_at)
-     select $1, r.rule, r.packets, r.bytes, r.hits, case when r.hits > 0 then $3::timestamptz end
-     from jsonb_to_recordset($2::jsonb) as r(rule text, packets bigint, bytes bigint, hits bigint)
+    `insert into rule_counter (host, rule, last_packets, last_bytes, last_hits, hit_at, seen_at)
+     select $1, r.rule, r.packets, r.bytes, r.hits, case when r.hits > 0 then $3::timestamptz end, $3
+     from jsonb_to_recordset($2::jsonb) as r(rule text, packets bigint, bytes bigint, hits bigint, planned boolean)
+     where r.planned or exists (select 1 from rule_counter known where known.host = $1 and known.rule = r.rule)
      on conflict (host, rule) do update set
-       base_packets = rule_counter.base_packets + case when ${restarted} then rule_counter.last_packets else 0 end,
-       base_bytes = rule_counter.base_bytes + case when ${restarted} then rule_counter.last_bytes else 0 end,
-       base_hits = rule_counter.base_hits + case when ${restarted} then rule_counter.last_hits else 0 end,
-       last_packets = excluded.last_packets, last_bytes = excluded.last_bytes, last_hits = excluded.last_hits,
+       base_packets = ${toBase('packets')}, base_bytes = ${toBase('bytes')}, base_hits = ${toBase('hits')},
+       last_packets = excluded.last_packets, last_bytes = excluded.last_bytes, last_hits = excluded.last_hits, seen_at = $3,
        hit_at = case when ${restarted} and excluded.last_hits > 0 or excluded.last_hits > rule_counter.last_hits then $3 else rule_counter.hit_at end`,
-    [report.host, JSON.stringify(report.counters), report.now],
+    [report.host, JSON.stringify(counters), report.now],
   )
+}
+
+function toBase(what: 'packets' | 'bytes' | 'hits'): string {
+  return `case when ${restarted} then ${clamp(`rule_counter.base_${what}::numeric + rule_counter.last_${what}`)} else rule_counter.base_${what} end`
+}
+
+/** What a host says may be anything: a sum stays a number that JSON can carry. */
+function clamp(sum: string): string {
+  return `least(${sum}, ${Number.MAX_SAFE_INTEGER})::bigint`
 }
 
 const restarted = `(excluded.last_packets < rule_counter.last_packets or excluded.last_bytes < rule_counter.last_bytes or excluded.last_hits < rule_counter.last_hits)`
@@ -150,7 +165,13 @@ export interface RuleCountRow {
 /** Summed over hosts. */
 export async function readRuleCounts(db: Queries): Promise<readonly RuleCountRow[]> {
   return db.query<RuleCountRow>(
-    `select rule, sum(base_packets + last_packets)::bigint as packets, sum(base_bytes + last_bytes)::bigint as bytes,
-       sum(base_hits + last_hits)::bigint as hits, max(hit_at) as hit_at from rule_counter group by rule order by rule`,
+    `select rule, ${clamp('sum(base_packets::numeric + last_packets)')} as packets, ${clamp('sum(base_bytes::numeric + last_bytes)')} as bytes,
+       ${clamp('sum(base_hits::numeric + last_hits)')} as hits, max(hit_at) as hit_at from rule_counter group by rule order by rule`,
   )
+}
+
+/** Lets go of counters that no host reported since; tells how many. */
+export async function deleteCountersBefore(db: Queries, before: Date): Promise<number> {
+  const rows = await db.query('delete from rule_counter where seen_at < $1 returning 1', [before])
+  return rows.length
 }
