@@ -3,6 +3,7 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { X509Certificate } from 'node:crypto'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { createCenter, type Center } from '@hyperward/center'
@@ -167,6 +168,60 @@ test('a drop is told in the words of the policy, in both languages, listed and f
     endpoints: [{ tenant: 'globex' }],
   })
 })
+
+test('a drop during a break of the connection is told once it is back, and once only', async () => {
+  const sockets = new Set<Socket>()
+  const proxy = createServer((near) => {
+    const far = connect(Number(new URL(center.url).port), '127.0.0.1')
+    for (const socket of [near, far]) sockets.add(socket.on('error', () => undefined))
+    near.pipe(far).pipe(near)
+  })
+  const listen = (port: number): Promise<void> => new Promise((resolve) => proxy.listen(port, '127.0.0.1', resolve))
+  await listen(0)
+  const { port } = proxy.address() as AddressInfo // as: it listens on TCP
+  const drop = (seq: number, address: string): void =>
+    agent.send({
+      kind: 'events',
+      seq,
+      datapath: [
+        {
+          kind: 'drop',
+          endpoint: `${vms[2]?.uuid}/52:54:00:00:00:03`,
+          at: new Date().toISOString(),
+          direction: 'egress',
+          reason: 'source-address',
+          rule: null,
+          action: 'drop',
+          tuple: { source: address, destination: '10.0.0.2', protocol: 6, sourcePort: 40000, destinationPort: 5432 },
+          sourceMac: '52:54:00:00:00:03',
+          suppressed: 0,
+        },
+      ],
+      agent: [],
+      lost: 0,
+    })
+  try {
+    const following = cli('events', '--follow', '--for', '4s', '--center', `https://127.0.0.1:${port}`)
+    await sleep(1000)
+    drop(10, '10.0.0.1')
+    await sleep(400)
+    proxy.close()
+    for (const socket of sockets) socket.destroy()
+    drop(11, '10.0.0.77')
+    await sleep(400)
+    await listen(port)
+    const { code, stdout, stderr } = await following
+    expect([code, stderr]).toEqual([0, expect.stringContaining('trying again')])
+    const said = stdout.split('\n').filter((line) => line.includes('forged source address'))
+    expect(said).toEqual([
+      expect.stringContaining('globex/mail sent as acme/web (10.0.0.1) → acme/db tcp/5432'),
+      expect.stringContaining('globex/mail sent as 10.0.0.77 → acme/db tcp/5432'),
+    ])
+  } finally {
+    proxy.close()
+    for (const socket of sockets) socket.destroy()
+  }
+}, 15_000)
 
 test('lists, and a VM set at the center', async () => {
   expect((await cli('hosts')).stdout).toMatch(/kvm-1 +yes +yes/)

@@ -63,7 +63,7 @@ async function list(
   return 'ok'
 }
 
-/** Ends at `--for`, at an interrupt, or when the center refuses; a lost connection is made again from the last event told. */
+/** Ends at `--for`, at an interrupt, or when the center refuses; a lost connection is made again from the last event and flow told. */
 async function follow(
   center: Center,
   context: CommandContext,
@@ -73,7 +73,12 @@ async function follow(
 ): Promise<ExitName> {
   const { out, text, io } = context
   const ends = forMs === null ? io.signal : AbortSignal.any([io.signal, AbortSignal.timeout(forMs)])
-  const state: FollowState = { last: since?.kind === 'id' ? since.id : null, names: new Map(), failures: 0 }
+  const state: FollowState = {
+    last: since?.kind === 'id' ? since.id : null,
+    lastFlow: null,
+    names: new Map(),
+    failures: 0,
+  }
   const after = since?.kind === 'time' ? since.at : ''
   for (;;) {
     try {
@@ -97,6 +102,8 @@ async function follow(
 interface FollowState {
   /** Id of the last event told. */
   last: number | null
+  /** Id of the last flow record told or skipped. */
+  lastFlow: number | null
   names: AddressNames
   failures: number
   /** Once it worked, a failure is a break and not a wrong address. */
@@ -114,14 +121,22 @@ async function followOnce(
   const { out, globals } = context
   if (!globals.json) state.names = toAddressNames(await readEndpoints(center))
   // a time is turned into the whole past, and what is older is left out here
-  const query = { since: state.last ?? (after === '' ? undefined : 0), flows: values.flows ?? 'drops' }
+  const query = {
+    since: state.last ?? (after === '' ? undefined : 0),
+    flows: values.flows ?? 'drops',
+    flowsSince: state.lastFlow ?? undefined,
+  }
   for await (const line of center.lines('GET /v1/events/stream', { query }, quietMs, ends)) {
     state.connected = true
     state.failures = 0
     const told = readAnswer('GET /v1/events/stream', streamLineSchema, JSON.parse(line))
-    if (told.type === 'heartbeat') continue
+    if (told.type === 'heartbeat') {
+      state.lastFlow = told.flow
+      continue
+    }
     const record = told.type === 'event' ? told.event : told.flow
     if (told.type === 'event') state.last = told.event.id
+    else state.lastFlow = told.flow.id
     if (record.at < after || (values.host ?? record.host) !== record.host) continue
     if (globals.json) out.raw(`${line}\n`)
     else if (told.type === 'event') out.styledLine(toEventLine(context, told.event))

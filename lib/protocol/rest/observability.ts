@@ -113,16 +113,18 @@ export const eventSchema = z
   .meta({ id: 'Event' })
 export const eventsSchema = z.strictObject({ events: z.array(eventSchema) })
 
-/** `GET /v1/events/stream`: NDJSON, one of these a line; `heartbeat` every 15 s; drops come as `flow` with `?flows=drops`, all flow records with `?flows=all`. */
+/** `GET /v1/events/stream`: NDJSON, one of these a line; `heartbeat` every 15 s; drops come as `flow` with `?flows=drops`, all flow records with `?flows=all`. A heartbeat has the id of the last flow record told or skipped: `flowsSince` after a break. */
 export const streamQuerySchema = z.strictObject({
   since: cursorSchema.optional(),
   flows: z.enum(['none', 'drops', 'all']).optional(),
+  /** Tell again from this flow on: at most the last 5,000 records. Without it, only what is new. */
+  flowsSince: cursorSchema.optional(),
 })
 export const streamLineSchema = z
   .discriminatedUnion('type', [
     z.strictObject({ type: z.literal('event'), event: eventSchema }),
     z.strictObject({ type: z.literal('flow'), flow: flowSchema }),
-    z.strictObject({ type: z.literal('heartbeat'), at: timeSchema }),
+    z.strictObject({ type: z.literal('heartbeat'), at: timeSchema, flow: z.number().int() }),
   ])
   .meta({ id: 'StreamLine' })
 
