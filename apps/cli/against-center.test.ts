@@ -248,6 +248,7 @@ test('a token others can read is refused, a foreign one is not accepted, and nei
   await writeFile(path, 'not-the-token\n', { mode: 0o600 })
   const foreign = await cli('status', '--token-file', path)
   expect([foreign.code, foreign.stdout]).toEqual([5, ''])
+  expect(foreign.stderr).toContain(`error[api.unauthenticated]: The center does not know the token in ${path}.`)
   expect(foreign.stderr).not.toContain('not-the-token')
   await chmod(path, 0o644)
   expect((await cli('status', '--token-file', path)).stderr).toContain('cli.token-exposed')

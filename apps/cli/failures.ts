@@ -25,13 +25,16 @@ export class ApiFailure extends Error {
   readonly code: string
   readonly details: ErrorDetails
   readonly body: unknown
+  /** Name of the file whose token was sent; where the center refused, that is what to look at. */
+  readonly tokenPath: string
 
-  constructor(status: number, code: string, message: string, details: ErrorDetails, body: unknown) {
+  constructor(status: number, code: string, message: string, details: ErrorDetails, body: unknown, tokenPath: string) {
     super(message)
     this.name = 'ApiFailure'
     this.status = status
     this.code = code
     this.details = details
+    this.tokenPath = tokenPath
     this.body = body
   }
 }

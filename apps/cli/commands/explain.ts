@@ -119,7 +119,7 @@ function tell(
   else out.line(policy === 'draft' ? text('cli.said.explain-draft') : text('cli.said.explain-of', { revision }))
   for (const { result } of explained) {
     const verdict = out.style(styleOf(result.action), text(`cli.verdict.${result.action}`))
-    const flow = `${toParty(result.source)} → ${toParty(result.destination)} ${toServiceName(service.protocol, service.port ?? null)}`
+    const flow = `${toParty(result.source)} → ${toParty(result.destination)} ${toServiceName(text, service.protocol, service.port ?? null)}`
     out.styledLine(`${out.style('bold', toPrintable(flow))}: ${verdict}`)
     if (result.sides.length === 0) out.line(`  ${text('cli.said.no-side')}`)
     for (const { direction, decided } of result.sides) {

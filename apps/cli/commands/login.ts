@@ -35,7 +35,7 @@ export const login: Run<'login'> = async ({ values, positionals: [address = ''],
       ? settings.ca.value
       : await storeCa(url, parseFingerprint(values.fingerprint), join(directory, 'ca.pem'), timeoutMs)
   if (caPath === null) throw cliError('cli.no-ca', {})
-  const center = await openCenter({ url, caPath, token, timeoutMs, signal: io.signal })
+  const center = await openCenter({ url, caPath, token, tokenPath: tokenFile, timeoutMs, signal: io.signal })
   try {
     const route = 'GET /v1/status'
     const answer = await center.ask(route)

@@ -15,6 +15,7 @@ export interface CenterOptions {
   readonly url: URL
   readonly caPath: string
   readonly token: string
+  readonly tokenPath: string
   readonly timeoutMs: number
   readonly signal: AbortSignal
 }
@@ -63,12 +64,12 @@ export async function openCenter(options: CenterOptions): Promise<Center> {
       const text = await guard(options, route, readBody(sent.answer))
       const status = sent.answer.statusCode ?? 0
       if (status >= 200 && status < 300) return text === '' ? null : parseJson(route, text)
-      throw toApiFailure(status, text)
+      throw toApiFailure(status, text, options.tokenPath)
     },
     async *lines(route, parts, quietMs, ends) {
       const { answer, call } = await send(route, parts, options.timeoutMs, ends)
       const status = answer.statusCode ?? 0
-      if (status !== 200) throw toApiFailure(status, await guard(options, route, readBody(answer)))
+      if (status !== 200) throw toApiFailure(status, await guard(options, route, readBody(answer)), options.tokenPath)
       call.setTimeout(quietMs)
       try {
         yield* splitLines(answer)

@@ -17,5 +17,5 @@ export async function connectToCenter(globals: GlobalValues, io: Io): Promise<Ce
   if (tokenFile.value === null) throw cliError('cli.no-token', {})
   const url = parseCenterUrl(center.value)
   const token = await readToken(tokenFile.value)
-  return openCenter({ url, caPath: ca.value, token, timeoutMs, signal: io.signal })
+  return openCenter({ url, caPath: ca.value, token, tokenPath: tokenFile.value, timeoutMs, signal: io.signal })
 }

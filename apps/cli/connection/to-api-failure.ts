@@ -3,11 +3,11 @@ import type { ErrorDetails, OperationError } from '@hyperward/model'
 import { ApiFailure, cliError } from '../failures.ts'
 
 /** An answer that is not 2xx: the center's own words where it has some; a proxy's page or a bare status otherwise. */
-export function toApiFailure(status: number, text: string): ApiFailure | OperationError {
+export function toApiFailure(status: number, text: string, tokenPath: string): ApiFailure | OperationError {
   const body = parseObject(text)
   const { code, message, details } = body ?? {}
   if (typeof code !== 'string' || typeof message !== 'string') return cliError('cli.center-failed', { status })
-  return new ApiFailure(status, code, message, toDetails(details), body)
+  return new ApiFailure(status, code, message, toDetails(details), body, tokenPath)
 }
 
 function toDetails(value: unknown): ErrorDetails {

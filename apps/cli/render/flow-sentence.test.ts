@@ -50,6 +50,21 @@ test('an address of nobody, or no address at all, still names the sender', () =>
   expect(tell({ reason: 'arp-source', tuple: null })).toBe('globex/mail-1 dropped: forged ARP')
 })
 
+test('why a flow ended, and a protocol without a name, are told in the reader’s language', () => {
+  const gre = { ...echo, source: '10.20.0.31', protocol: 47, destinationPort: 0 }
+  const ended = {
+    kind: 'flow-end',
+    action: 'allow',
+    reason: 'timeout',
+    rule: 'tenant:acme/shop/gre',
+    tuple: gre,
+  } as const
+  expect(tell(ended)).toBe(
+    'globex/mail-1 → acme/app-1 protocol 47 ended (timed out), 0 packets, 0 B, allowed by acme / shop / gre',
+  )
+  expect(tell(ended, 'zh-CN')).toContain('globex/mail-1 → acme/app-1 协议 47 已结束（超时）')
+})
+
 test('the endpoint that reports is named by the report, not by who has its address now', () => {
   expect(tell({ reason: 'ip-options' })).toBe(
     'globex/mail-1 (10.20.0.12) → acme/app-1 icmp/echo-request dropped: IP options',

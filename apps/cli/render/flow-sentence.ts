@@ -18,7 +18,7 @@ export function toAddressNames(endpoints: readonly ApiEndpoint[]): AddressNames 
 
 export function toFlowSentence(text: Text, flow: ApiFlow, names: AddressNames): string {
   const rule = flow.rule === null ? '' : refToRuleName(text, flow.rule)
-  const what = toConnection(flow, names)
+  const what = toConnection(text, flow, names)
   const sentence = {
     drop: () => toDropSentence(text, flow, names, what, rule),
     'flow-start': () => text('cli.said.flow-start', { flow: what, rule }),
@@ -26,7 +26,7 @@ export function toFlowSentence(text: Text, flow: ApiFlow, names: AddressNames): 
       text('cli.said.flow-end', {
         flow: what,
         rule,
-        end: flow.reason ?? '',
+        end: toEnd(text, flow.reason),
         packets: flow.packets,
         bytes: toSize(flow.bytes),
       }),
@@ -47,7 +47,7 @@ function toDropSentence(text: Text, flow: ApiFlow, names: AddressNames, what: st
   const owner = names.get(tuple.source)
   const claimed = owner === undefined ? tuple.source : `${owner} (${tuple.source})`
   const destination = names.get(tuple.destination) ?? tuple.destination
-  const service = toServiceName(tuple.protocol, tuple.destinationPort)
+  const service = toServiceName(text, tuple.protocol, tuple.destinationPort)
   return text('cli.said.sent-as', { vm: toOwn(flow), flow: `${claimed} → ${destination} ${service}`, reason })
 }
 
@@ -59,11 +59,18 @@ function toReason(text: Text, reason: string, mac: string): string {
   return reason === 'source-mac' ? text('cli.drop.source-mac', { mac }) : text(`cli.drop.${reason}`)
 }
 
+const endings = ['closed', 'reset', 'timeout', 'revoked'] as const
+
+function toEnd(text: Text, reason: string | null): string {
+  const known = endings.find((end) => end === reason)
+  return known === undefined ? (reason ?? text('cli.word.none')) : text(`cli.end.${known}`)
+}
+
 function isDropReason(reason: string): reason is DropReason {
   return Object.hasOwn(dropReasons, reason)
 }
 
-function toConnection(flow: ApiFlow, names: AddressNames): string {
+function toConnection(text: Text, flow: ApiFlow, names: AddressNames): string {
   const { tuple, direction } = flow
   const own = toOwn(flow)
   if (tuple === null) return own
@@ -74,7 +81,7 @@ function toConnection(flow: ApiFlow, names: AddressNames): string {
     if (address !== ownAddress || flow.vmName === null) return name ?? address
     return name === own ? own : `${own} (${address})`
   }
-  return `${side(tuple.source)} → ${side(tuple.destination)} ${toServiceName(tuple.protocol, tuple.destinationPort)}`
+  return `${side(tuple.source)} → ${side(tuple.destination)} ${toServiceName(text, tuple.protocol, tuple.destinationPort)}`
 }
 
 function toOwn({ tenant, vmName, endpoint }: ApiFlow): string {

@@ -57,7 +57,7 @@ function toTold(error: unknown, locale: Locale): Told {
     return { exit: 'failed', code: 'cli.expectation-failed', message: error.message, details: {} }
   }
   if (error instanceof ApiFailure) {
-    return { exit: exitOfAnswer(error), code: error.code, message: error.message, details: error.details }
+    return { exit: exitOfAnswer(error), code: error.code, message: toRefusal(error, locale), details: error.details }
   }
   if (error instanceof OperationError) {
     const message = isCliError(error)
@@ -68,6 +68,13 @@ function toTold(error: unknown, locale: Locale): Told {
   const problem =
     error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 2).join(' ') : String(error)
   return { exit: 'failed', code: 'cli.bug', message: renderMessage(locale, 'cli.error.bug', { problem }), details: {} }
+}
+
+/** Who is refused wants to know by which file; else the center's own words. */
+function toRefusal({ status, message, details, tokenPath: path }: ApiFailure, locale: Locale): string {
+  if (status === 401) return renderMessage(locale, 'cli.error.unauthenticated', { path })
+  if (status !== 403) return message
+  return renderMessage(locale, 'cli.error.forbidden', { path, action: String(details['action'] ?? message) })
 }
 
 function renderDetails(locale: Locale, template: string, details: ErrorDetails): string {

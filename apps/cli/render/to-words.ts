@@ -12,13 +12,13 @@ const typeNames: ReadonlyMap<number, readonly (readonly [string, number])[]> = n
   [typeProtocols.icmpv6, Object.entries(icmpTypeNames.icmpv6)],
 ])
 
-export function toProtocolName(protocol: number): string {
-  return protocolNames.get(protocol) ?? `protocol ${protocol}`
+export function toProtocolName(text: Text, protocol: number): string {
+  return protocolNames.get(protocol) ?? text('cli.word.protocol', { n: protocol })
 }
 
 /** `tcp/443`, `icmp/echo-request`, `protocol 47`. */
-export function toServiceName(protocol: number, port: number | null): string {
-  const name = toProtocolName(protocol)
+export function toServiceName(text: Text, protocol: number, port: number | null): string {
+  const name = toProtocolName(text, protocol)
   const types = typeNames.get(protocol)
   if (port === null || (types === undefined && !portNumbers.has(protocol))) return name
   return `${name}/${types?.find(([, type]) => type === port)?.[0] ?? port}`

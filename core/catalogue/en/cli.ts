@@ -75,7 +75,7 @@ export const cliEn = {
   'cli.about.version': 'The version of this command.',
   'cli.about.help': 'Without a name, the list of commands.',
 
-  'cli.option.json': 'print what the center’s API gave, for programs',
+  'cli.option.json': 'print JSON for programs instead of text',
   'cli.option.lang': 'language of the output; default from LC_ALL, LC_MESSAGES, LANG',
   'cli.option.center': 'the center’s URL',
   'cli.option.ca': 'the CA certificate the center is known by, PEM',
@@ -204,6 +204,7 @@ export const cliEn = {
   'cli.word.ago-h': '{n} h ago',
   'cli.word.ago-d': '{n} d ago',
   'cli.word.default-drop': 'no rule (default drop)',
+  'cli.word.protocol': 'protocol {n}',
   'cli.word.and-more': '+{n} more',
 
   'cli.verdict.allow': 'allow',
@@ -322,7 +323,12 @@ export const cliEn = {
   'cli.said.suppressed': '(+{n} like it)',
   'cli.said.event-host': '{host}: {message}',
   'cli.said.reconnecting': 'The center is gone ({reason}); trying again.',
-  'cli.said.errors': 'Errors: {n}. Nothing was stored.',
+  'cli.said.errors': 'Errors: {n}. Nothing was changed.',
+
+  'cli.end.closed': 'closed',
+  'cli.end.reset': 'reset',
+  'cli.end.timeout': 'timed out',
+  'cli.end.revoked': 'the rule that allowed it is gone',
 
   'cli.drop.no-plan': 'the endpoint has no plan',
   'cli.drop.malformed': 'malformed packet',

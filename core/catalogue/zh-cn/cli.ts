@@ -70,7 +70,7 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.about.version': '本命令行的版本。',
   'cli.about.help': '不带名称时列出所有命令。',
 
-  'cli.option.json': '打印策略中心 API 给出的内容，供程序使用',
+  'cli.option.json': '打印 JSON 而非文字，供程序使用',
   'cli.option.lang': '输出语言；默认取自 LC_ALL、LC_MESSAGES、LANG',
   'cli.option.center': '策略中心的 URL',
   'cli.option.ca': '用来认定策略中心的 CA 证书，PEM',
@@ -189,6 +189,7 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.word.ago-h': '{n} 小时前',
   'cli.word.ago-d': '{n} 天前',
   'cli.word.default-drop': '无规则（默认丢弃）',
+  'cli.word.protocol': '协议 {n}',
   'cli.word.and-more': '另有 {n} 个',
 
   'cli.verdict.allow': '允许',
@@ -307,7 +308,12 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.said.suppressed': '（另有 {n} 个相同）',
   'cli.said.event-host': '{host}：{message}',
   'cli.said.reconnecting': '策略中心连接中断（{reason}）；正在重试。',
-  'cli.said.errors': '错误：{n}。没有存储任何内容。',
+  'cli.said.errors': '错误：{n}。没有改变任何内容。',
+
+  'cli.end.closed': '正常关闭',
+  'cli.end.reset': '被重置',
+  'cli.end.timeout': '超时',
+  'cli.end.revoked': '曾允许它的规则已不存在',
 
   'cli.drop.no-plan': '端点没有计划',
   'cli.drop.malformed': '畸形包',
