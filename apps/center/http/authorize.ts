@@ -19,19 +19,26 @@ declare module 'fastify' {
   }
 }
 
-export function addAuthorization(app: FastifyInstance, store: Store): void {
+/** A token that is taken back or rotated counts no longer than this. */
+const tokensKeptMs = 10_000
+
+export function addAuthorization(app: FastifyInstance, store: Store, clock: () => Date): void {
   app.decorateRequest('administrator', '')
   app.addHook('onRoute', (route) => {
     if (isAction(route.config?.action)) return
     throw new Error(`route ${String(route.method)} ${route.url} declares no action: it would be open to everyone`)
   })
-  let tokens: readonly AdminTokenRow[] | null = null
+  let known: { readonly tokens: readonly AdminTokenRow[]; readonly readAt: number } | null = null
   app.addHook('onRequest', async (request) => {
     // an unknown path has no route and so no action: it is answered with 404, to administrators only
     const action = request.routeOptions.config.action
     if (action !== undefined && actions[action] !== 'administrator') return
-    tokens ??= await readAdminTokens(store)
-    request.administrator = identify(request, tokens)
+    const now = clock().getTime()
+    // a clock that was set back does not keep them longer
+    if (known === null || Math.abs(now - known.readAt) >= tokensKeptMs) {
+      known = { tokens: await readAdminTokens(store), readAt: now }
+    }
+    request.administrator = identify(request, known.tokens)
   })
 }
 

@@ -39,7 +39,7 @@ export async function createApp(
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   addErrorReplies(app)
-  addAuthorization(app, services.store)
+  addAuthorization(app, services.store, services.clock)
   addAuditRecords(app, services.store, services.clock)
   app.addHook('onResponse', (request, reply, done) => {
     request.log.debug(

@@ -41,7 +41,7 @@ afterEach(() => center.remove())
 
 test('a route that declares no action does not start', async () => {
   const app = fastify()
-  addAuthorization(app, center.center.services.store)
+  addAuthorization(app, center.center.services.store, () => new Date())
   expect(() => app.get('/v1/open', { config: { action: 'status:read' } }, async () => 'x')).not.toThrow()
   expect(() => app.get('/v1/forgotten', async () => 'x')).toThrow('declares no action')
   await app.close()
@@ -63,6 +63,13 @@ test('every administrator’s route wants the token, also for paths that are not
       expect([path, answer.status, answer.body.code]).toEqual([path, 401, 'api.unauthenticated'])
     }
   }
+})
+
+test('a token that is rotated in the store counts ten seconds more at most, without a restart', async () => {
+  expect((await center.call('GET', '/v1/status')).status).toBe(200)
+  await center.center.services.store.query(`update admin_token set hash = 'another'`)
+  shift.ms = 10_000
+  expect((await center.call('GET', '/v1/status')).status).toBe(401)
 })
 
 test('only TLS 1.3 is spoken', async () => {
