@@ -45,6 +45,7 @@ export interface CenterOptions {
   readonly log?: Logger
   readonly channel?: Partial<ServeOptions>
   readonly retention?: Partial<RetentionLimits>
+  readonly maxPlanBytes?: number
 }
 
 export interface Center {
@@ -110,6 +111,7 @@ async function openCenter(
     recorder,
     clock,
     onFailure,
+    maxPlanBytes: options.maxPlanBytes,
     announce(revision, hosts) {
       const told = hosts.filter((host) => {
         const planned = publisher.planned(host)

@@ -73,7 +73,8 @@ export const reportedVmSchema = z.strictObject({
   name: text,
   tenant: text.nullable(),
   labels: z.record(z.string().max(256), z.string().max(256)),
-  endpoints: z.array(z.strictObject({ mac: text, addresses: z.array(text).max(64) })).max(64),
+  // more than the center takes (`reportLimits`), so that one VM beyond is clipped and told instead of ending the connection
+  endpoints: z.array(z.strictObject({ mac: text, addresses: z.array(text).max(4096) })).max(4096),
 })
 
 export const endpointStatusSchema = z.strictObject({
@@ -161,3 +162,12 @@ export type EndpointStatus = z.infer<typeof endpointStatusSchema>
 
 /** Largest frame either side accepts, bytes. A plan of 100,000 addresses is about 6 MB. */
 export const maxFrameBytes = 64 * 1024 * 1024
+
+/** What the center takes of one report; what is beyond is left out, VM by VM, and told. Every address is in the plan of every host. */
+export const reportLimits = {
+  addressesPerEndpoint: 16,
+  endpointsPerVm: 64,
+  labelsPerVm: 256,
+  vmsPerHost: 4096,
+  addressesPerHost: 8192,
+} as const

@@ -73,7 +73,7 @@ export async function answerAgent(
       return recorder.event(host, message.outcome === 'refused' ? 'plan-refused' : 'plan-failed', text)
     }
     case 'inventory': {
-      const { vms, problems } = toReportedVms(message.vms)
+      const { vms, problems, clipped } = toReportedVms(message.vms)
       const now = clock()
       const isNew = await store.transaction(async (tx) => {
         if (!(await takeSeq(tx, host, message.seq, now))) return false
@@ -81,7 +81,7 @@ export async function answerAgent(
         return true
       })
       if (isNew) {
-        const moves = inventory.replaceVms(host, vms, [], now)
+        const moves = inventory.replaceVms(host, vms, clipped, now)
         publisher.onInventoryChange()
         await tellMoves(recorder, moves)
         for (const problem of problems) await recorder.event(host, 'vm-metadata', problem)

@@ -3,16 +3,22 @@
  * told, so that one bad address never keeps a host's whole report out. Left out means: not its own, so it passes nothing.
  */
 import { OperationError, parseAddress, parseEndpointId, parseMac, parseVmUuid } from '@hyperward/model'
-import type { ReportedDatapathEvent, ReportedVm } from '@hyperward/protocol'
+import { reportLimits, type ReportedDatapathEvent, type ReportedVm } from '@hyperward/protocol'
 import type { NewFlow, ReportedVmRow, StoredEndpoint } from '@hyperward/store'
 
 import type { InventoryView } from '../services/inventory-view.ts'
+import { toldAtOnce } from '../services/recorder.ts'
 
 export function toReportedVms(reported: readonly ReportedVm[]): {
   readonly vms: readonly ReportedVmRow[]
   readonly problems: readonly string[]
+  /** Of those, what is beyond the limits. */
+  readonly clipped: readonly string[]
 } {
   const problems: string[] = []
+  const clipped: string[] = []
+  let addressesLeft: number = reportLimits.addressesPerHost
+  let beyond = 0
   const vms = new Map<string, ReportedVmRow>()
   for (const vm of reported) {
     const uuid = parseVmUuid(vm.uuid)
@@ -22,8 +28,20 @@ export function toReportedVms(reported: readonly ReportedVm[]): {
       )
       continue
     }
+    if (vms.size >= reportLimits.vmsPerHost) {
+      beyond += 1
+      continue
+    }
+    const labels = Object.entries(vm.labels)
+    if (labels.length > reportLimits.labelsPerVm) {
+      clipped.push(`VM ${uuid} has ${labels.length} labels; the first ${reportLimits.labelsPerVm} count`)
+    }
+    if (vm.endpoints.length > reportLimits.endpointsPerVm) {
+      const most = reportLimits.endpointsPerVm
+      clipped.push(`VM ${uuid} has ${vm.endpoints.length} interfaces; those after the first ${most} stay closed`)
+    }
     const endpoints: StoredEndpoint[] = []
-    for (const endpoint of vm.endpoints) {
+    for (const endpoint of vm.endpoints.slice(0, reportLimits.endpointsPerVm)) {
       const mac = parseMac(endpoint.mac)
       if (mac === null || endpoints.some((each) => each.mac === mac)) {
         problems.push(`VM ${uuid}: an endpoint was left out: MAC ${quote(endpoint.mac)} is malformed or there twice`)
@@ -35,11 +53,22 @@ export function toReportedVms(reported: readonly ReportedVm[]): {
         if (address === null) problems.push(`VM ${uuid}: address ${quote(text)} was left out: it is malformed`)
         else addresses.add(address)
       }
-      endpoints.push({ mac, addresses: [...addresses] })
+      const most = Math.min(reportLimits.addressesPerEndpoint, addressesLeft)
+      const taken = [...addresses].slice(0, most)
+      addressesLeft -= taken.length
+      if (taken.length < addresses.size) {
+        const whose = most < reportLimits.addressesPerEndpoint ? 'the host has too many' : 'it has too many'
+        clipped.push(`VM ${uuid}, ${mac}: ${taken.length} of ${addresses.size} addresses count, ${whose}`)
+      }
+      endpoints.push({ mac, addresses: taken })
     }
-    vms.set(uuid, { uuid, name: clean(vm.name), tenant: vm.tenant, labels: vm.labels, endpoints })
+    const kept = Object.fromEntries(labels.slice(0, reportLimits.labelsPerVm))
+    vms.set(uuid, { uuid, name: clean(vm.name), tenant: vm.tenant, labels: kept, endpoints })
   }
-  return { vms: [...vms.values()], problems: problems.slice(0, 100) }
+  if (beyond > 0) clipped.unshift(`${beyond} VMs beyond the ${reportLimits.vmsPerHost} of a host were left out`)
+  // one fat VM must not hide what is wrong with others, nor fill the events
+  const said = [...clipped.slice(0, toldAtOnce), ...problems].slice(0, 100)
+  return { vms: [...vms.values()], problems: said, clipped: clipped.slice(0, toldAtOnce) }
 }
 
 /** The VM and tenant are the center's own words for the endpoint, and only if the endpoint is this host's. */

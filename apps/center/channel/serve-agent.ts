@@ -13,14 +13,14 @@ export interface ServeOptions {
   readonly heartbeatMs: number
   /** Bytes that may wait to be sent; beyond, the agent is too slow. */
   readonly maxWaitingBytes: number
-  /** Frames that may wait to be worked on; beyond, reading pauses and TCP slows the agent down. */
-  readonly maxWaitingFrames: number
+  /** Bytes of frames that may wait to be worked on; beyond, reading pauses and TCP slows the agent down. One frame may be larger. */
+  readonly maxUnworkedBytes: number
 }
 
 export const serveDefaults: ServeOptions = {
   heartbeatMs: 15_000,
   maxWaitingBytes: 256 * 1024 * 1024,
-  maxWaitingFrames: 16,
+  maxUnworkedBytes: 1024 * 1024,
 }
 
 export interface ServeDependencies extends AnswerDependencies {
@@ -41,6 +41,7 @@ export function serveAgent(
     announcedRevision: 0,
   }
   const waiting: RawData[] = []
+  let waitingBytes = 0
   let working = false
   let answered = true
   let reason = 'closed by the agent'
@@ -89,7 +90,8 @@ export function serveAgent(
           dependencies.onFailure(identity.host, error)
         }
       }
-      if (waiting.length < options.maxWaitingFrames && socket.isPaused) socket.resume()
+      waitingBytes -= byteLength(frame)
+      if (waitingBytes < options.maxUnworkedBytes && socket.isPaused) socket.resume()
     }
     working = false
   }
@@ -98,7 +100,8 @@ export function serveAgent(
     if (isBinary) return cut('agent.bad-message', 'frames are text')
     if (socket.readyState !== socket.OPEN) return
     waiting.push(frame)
-    if (waiting.length >= options.maxWaitingFrames) socket.pause()
+    waitingBytes += byteLength(frame)
+    if (waitingBytes >= options.maxUnworkedBytes) socket.pause()
     void work()
   })
   socket.on('pong', () => (answered = true))
@@ -121,6 +124,10 @@ export function serveAgent(
     dependencies.onClosed(connection, reason)
   })
   return connection
+}
+
+function byteLength(frame: RawData): number {
+  return Array.isArray(frame) ? frame.reduce((sum, part) => sum + part.byteLength, 0) : frame.byteLength
 }
 
 function parseFrame(frame: RawData): ReturnType<typeof agentMessageSchema.parse> {

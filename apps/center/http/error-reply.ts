@@ -18,6 +18,7 @@ const statuses: Partial<Record<OperationErrorCode, number>> = {
   'policy.invalid': 422,
   'policy.no-draft': 409,
   'policy.nothing-published': 409,
+  'policy.plan-too-large': 409,
   'policy.revision-conflict': 409,
   'store.no-space': 507,
   'store.unavailable': 503,

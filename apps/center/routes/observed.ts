@@ -115,10 +115,12 @@ export function addObservedRoutes(app: FastifyInstance, services: Services): voi
           if (rows.length < 1000) break
         }
       }
-      while (flows !== 'none') {
-        const rows = await readFlows(store, { since: lastFlow, limit: 1000 })
-        for (const row of rows) write({ type: 'flow', flow: toApiFlow(row) })
-        if (rows.length < 1000) break
+      if (flows !== 'none') {
+        for (;;) {
+          const rows = await readFlows(store, { since: lastFlow, limit: 1000 })
+          for (const row of rows) write({ type: 'flow', flow: toApiFlow(row) })
+          if (rows.length < 1000) break
+        }
       }
       replaying = false
       for (const line of held) write(line)

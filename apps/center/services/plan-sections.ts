@@ -53,6 +53,17 @@ export function createPlanSections(): PlanSections {
   }
 }
 
+/** Bytes of the frame that carries a plan of these sections, at least. */
+export function planFrameBytes(rows: readonly PlanSectionRow[], limit: number): number {
+  const bytes = rows.reduce((sum, row) => sum + Buffer.byteLength(row.body), headBytes)
+  // the text is a string within JSON: each of its quotes and backslashes takes two; counted only where it matters
+  return bytes * 2 <= limit
+    ? bytes
+    : rows.reduce((sum, row) => sum + Buffer.byteLength(JSON.stringify(row.body)), headBytes)
+}
+
+const headBytes = 1024
+
 export function assemblePlan(
   head: Pick<HostPlan, 'format'> & { readonly host: string; readonly revision: number; readonly digest: string },
   sections: readonly PlanSectionRow[],

@@ -15,7 +15,13 @@ import {
 } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
 import { parsePolicy, type Compilation } from '@hyperward/policy'
-import type { ApiDiffResult, ApiExplainResult, ApiPlanResult, ApiPublishResult } from '@hyperward/protocol'
+import {
+  maxFrameBytes,
+  type ApiDiffResult,
+  type ApiExplainResult,
+  type ApiPlanResult,
+  type ApiPublishResult,
+} from '@hyperward/protocol'
 import {
   addPublication,
   deleteUnusedSections,
@@ -36,7 +42,7 @@ import {
 import { compilePolicy, diffCompilations, explainPacket, toDoubts, toProblems } from '../policy/policy-engine.ts'
 import { PolicyInvalid } from '../policy/policy-invalid.ts'
 import type { Contest, InventoryView } from './inventory-view.ts'
-import { assemblePlan, createPlanSections } from './plan-sections.ts'
+import { assemblePlan, createPlanSections, planFrameBytes } from './plan-sections.ts'
 import { toldAtOnce, type Recorder } from './recorder.ts'
 import { createSerial } from './serial.ts'
 
@@ -87,6 +93,8 @@ export interface PublisherDependencies {
   readonly inventory: InventoryView
   readonly recorder: Recorder
   readonly clock: () => Date
+  /** Of a frame with a plan; default: what an agent takes. */
+  readonly maxPlanBytes?: number | undefined
   /** Called after the plans are stored, with the hosts whose plan is another. */
   readonly announce: (revision: number, hosts: readonly string[]) => void
   /** A defect or a store that does not answer, met while nobody waits for the result. */
@@ -101,7 +109,7 @@ interface Published {
 }
 
 export function createPublisher(dependencies: PublisherDependencies): Publisher {
-  const { store, inventory, recorder, clock, announce, onFailure } = dependencies
+  const { store, inventory, recorder, clock, announce, onFailure, maxPlanBytes = maxFrameBytes } = dependencies
   const serial = createSerial()
   const planned = new Map<string, PlannedHost>()
   const sections = createPlanSections()
@@ -142,6 +150,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     const changed: NewHostPlan[] = plans.map(({ plan, rows }) => {
       return { host: plan.host, digest: plan.digest, sections: rows.map((section) => section.digest) }
     })
+    for (const { plan, rows } of plans) refuseTooLarge(plan.host, planFrameBytes(rows, maxPlanBytes), maxPlanBytes)
     const fresh = new Map<string, PlanSectionRow>()
     for (const { rows } of plans) for (const each of rows) if (!stored.has(each.digest)) fresh.set(each.digest, each)
     const row = { revision, cause, policy_digest: next.digest, published_at: clock(), published_by: by }
@@ -171,9 +180,10 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
   }
 
   /** What of the inventory was left out is told when it changes, once. */
-  const tellProblems = async (compilation: Compilation | null): Promise<void> => {
-    const said = compilation === null ? [] : toProblems(compilation).map((each) => each.message)
-    said.push(...contests.map((each) => each.message), ...inventory.problems())
+  const tellProblems = async (compilation: Compilation | null, failure?: string): Promise<void> => {
+    const said = failure === undefined ? [] : [failure]
+    const found = compilation === null ? [] : toProblems(compilation).map((each) => each.message)
+    said.push(...found, ...contests.map((each) => each.message), ...inventory.problems())
     const before = problem
     const more = said.length - toldAtOnce
     problem = said.length === 0 ? null : said.slice(0, toldAtOnce).join('; ') + (more > 0 ? `; and ${more} more` : '')
@@ -202,9 +212,14 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     if (published === null) return tellProblems(null)
     const { policy, digest } = published
     const compiled = compile(policy, published.revision + 1, published.compiled)
-    if (compiled.plans.some(isChanged)) await commit({ policy, digest, compiled }, 'inventory', 'center', null)
-    else published = { ...published, compiled }
-    await tellProblems(compiled)
+    try {
+      if (compiled.plans.some(isChanged)) await commit({ policy, digest, compiled }, 'inventory', 'center', null)
+      else published = { ...published, compiled }
+      await tellProblems(compiled)
+    } catch (error) {
+      if (!(error instanceof OperationError) || error.code !== 'policy.plan-too-large') throw error
+      await tellProblems(compiled, error.message)
+    }
   }
 
   return {
@@ -325,6 +340,12 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
 /** All that an author should know of a policy that is accepted. */
 function doubts(warnings: readonly Diagnostic[], compilation: Compilation): Diagnostic[] {
   return [...warnings, ...toDoubts(compilation), ...toProblems(compilation)]
+}
+
+function refuseTooLarge(host: string, bytes: number, most: number): void {
+  if (bytes <= most) return
+  const message = `the plan of ${host} has ${bytes} bytes, more than the ${most} an agent takes; nothing is published, former plans stay in force`
+  throw new OperationError('policy.plan-too-large', message, { host, bytes, most })
 }
 
 function toHolder({ claim, holder }: Contest): HolderRow {

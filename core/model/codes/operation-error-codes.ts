@@ -80,6 +80,7 @@ export const operationErrorCodes = [
   'policy.invalid',
   'policy.no-draft',
   'policy.nothing-published',
+  'policy.plan-too-large',
   'policy.revision-conflict',
   'store.binaries-missing',
   'store.directory-unusable',
