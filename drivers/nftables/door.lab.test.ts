@@ -1,4 +1,11 @@
-import { addHostNetns, addNamespaceEndpoint, createLab, type Lab, type NamespaceEndpoint } from '@hyperward/testkit'
+import {
+  addHostNetns,
+  addNamespaceEndpoint,
+  createLab,
+  waitFor,
+  type Lab,
+  type NamespaceEndpoint,
+} from '@hyperward/testkit'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 import { renderClose, renderInstall, renderOpen } from './render.ts'
@@ -138,19 +145,23 @@ test('invariant 3: tables of libvirt, Docker and an operator stay as they are', 
 })
 
 test('a tap is closed whatever it is called, and teaches the bridge nothing before it is guarded', async () => {
-  // a real tap device, attached to by nobody, under a name that no pattern has; what "it" sends is injected at its ingress by the kernel's own path
-  await lab.exec(host, 'ip', ['tuntap', 'add', 'web0', 'mode', 'tap'])
-  await lab.exec(host, 'ip', ['link', 'set', 'web0', 'master', 'br0', 'up'])
+  // a real tap under a name that no pattern has, held open by a QEMU without a machine, as a VM's is
+  const netdev = 'tap,id=n0,ifname=web0,script=no,downscript=no'
+  const options = ['-machine', 'none', '-display', 'none', '-nodefaults', '-netdev', netdev]
+  const qemu = await lab.start(host, 'qemu-system-x86_64', options)
+  await waitFor(async () => (await lab.exec(host, 'ip', ['link', 'set', 'web0', 'master', 'br0', 'up'])).code === 0)
   await nft(renderOpen(await indexOf('vnet0')))
+  await nft(renderOpen(await indexOf('tap7')))
   const before = (await observe()).packets
-  // a broadcast from a guarded endpoint would be flooded to web0
-  await lab.exec(a.netns, 'ping', ['-c', '1', '-W', '1', '-b', '10.9.255.255'])
+  // flooded to every port: only web0 is not guarded
+  await lab.exec(a.netns, 'ping', ['-c', '3', '-i', '0.2', '-W', '1', '-b', '10.9.255.255'])
   expect((await observe()).packets).toBeGreaterThan(before)
+  await qemu.stop()
+  await nft(renderClose([await indexOf('tap7')]))
   // tap7 is not guarded now: a MAC that it borrows is not learned on its port
   await lab.exec(b.netns, 'ip', ['link', 'set', 'eth0', 'address', '02:00:00:00:00:77'])
   await b.ping('10.9.0.1', 200)
   await lab.exec(b.netns, 'ip', ['link', 'set', 'eth0', 'address', '02:00:00:00:00:02'])
   const { stdout } = await lab.exec(host, 'bridge', ['fdb', 'show', 'br', 'br0'])
   expect(stdout).not.toContain('02:00:00:00:00:77')
-  await lab.exec(host, 'ip', ['link', 'delete', 'web0'])
 })
