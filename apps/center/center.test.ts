@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
 import { startTestServer, type TestServer } from '@hyperward/store/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 
@@ -36,6 +39,29 @@ test('a policy is drafted, published, announced, fetched and in force', async ()
   expect(agent.held().digest).toBe(published.body.hosts[0].digest)
   const hosts = await center.call('GET', '/v1/hosts')
   expect(hosts.body.hosts[0]).toMatchObject({ name: 'host-1', connected: true, inForce: true, plannedRevision: 1 })
+  await agent.close()
+})
+
+test('names that are words of the kernel’s tools go through as names', async () => {
+  const agent = await connectAgent(center.url, await center.enroll('accept'))
+  const vms = [sampleVm(1, 'web', 'accept'), sampleVm(2, 'db', 'accept')]
+  await agent.reportInventory(vms.map((vm, at) => ({ ...vm, name: at === 0 ? 'drop' : '1web' })))
+  const folder = join(import.meta.dirname, '../../tests/golden/names-that-are-kernel-keywords')
+  const text = (await readFile(join(folder, 'policy.yaml'), 'utf8')).replaceAll('tier:', 'role:')
+  expect((await center.call('PUT', '/v1/policy/draft', text)).status).toBe(200)
+  expect((await center.call('POST', '/v1/policy/publish', {})).status).toBe(200)
+  await expect.poll(() => agent.held().revision).toBe(1)
+  const rule = 'tenant:accept/accept/drop'
+  expect((await agent.expect('plan')).body).toContain(rule)
+  const counters = [{ rule, packets: 2, bytes: 200, hits: 1 }]
+  agent.send({ kind: 'status', seq: 2, revision: 1, driver: 't', drift: 0, rssBytes: 1, endpoints: [], counters })
+  await agent.expect('ack', (message) => message.seq === 2)
+  const { rules } = (await center.call('GET', '/v1/rules')).body
+  expect(rules.map((each: { rule: { ref: string }; hits: number }) => [each.rule.ref, each.hits])).toEqual([
+    [rule, 1],
+    ['tenant:accept/accept/1web', 0],
+    ['tenant:accept/accept/放行', 0],
+  ])
   await agent.close()
 })
 
