@@ -124,6 +124,8 @@ for (const delivery of ['direct', 'bridge'] as const) {
   })
 }
 
+const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30))
+
 test('one tenant that fills its part of the table leaves the others theirs', async () => {
   const crowded = await createDatapathLab('hwecrowd', { connections: 256, halfOpenConnections: 1024 })
   const opened: RawSocket[] = []
@@ -166,13 +168,19 @@ test('one tenant that fills its part of the table leaves the others theirs', asy
       tenants.acme[0].send(udp(there, 30_000 + i, 53))
       tenants.acme[1].send(udp(back, 53, 30_000 + i))
     }
+    // what was sent is through the program when the queues are empty: the order between two senders matters from here on
+    await settle()
     const client: Ends = { from: 3, to: 4, source: '10.9.0.3', destination: '10.9.0.4' }
     const server: Ends = { from: 4, to: 3, source: '10.9.0.4', destination: '10.9.0.3' }
     tenants.globex[0].send(tcp(client, 4000, 80, { seq: 1000 }))
+    await settle()
     tenants.globex[1].send(tcp(server, 80, 4000, { flags: 'SA', seq: 5000, ack: 1001 }))
+    await settle()
     tenants.globex[0].send(tcp(client, 4000, 80, { flags: 'A', seq: 1001, ack: 5001 }))
-    // half-open ones, several times the table that evicts
-    for (let i = 0; i < 6000; i += 1) tenants.acme[0].send(udp(there, 31_000 + i, 53))
+    await settle()
+    // half-open ones, many times the table that evicts
+    for (let i = 0; i < 30_000; i += 1) tenants.acme[0].send(udp(there, 31_000 + i, 53))
+    await settle()
     const late = tcp(client, 4000, 80, { flags: 'PA', seq: 1001, ack: 5001, text: 'x' })
     tenants.globex[1].receiveAll()
     tenants.globex[0].send(late)

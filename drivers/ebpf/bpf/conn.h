@@ -171,7 +171,7 @@ static __always_inline __u32 *zone_count(__u32 zone)
 static __always_inline void promote(const struct conn_key *key, struct conn *conn)
 {
 	__u32 *most = zone_count(0), *used = zone_count(key->zone);
-	if (!most || !used )
+	if (!most || !used || *used >= *most)
 		return;
 	if (bpf_map_update_elem(&conn_est, key, conn, BPF_NOEXIST) == 0) {
 		__sync_fetch_and_add(used, 1);
