@@ -30,9 +30,9 @@ const uint = (max: number) => z.number().int().min(0).max(max)
 const identity = uint(0xffff_ffff).transform((value): Identity => toIdentity(value))
 const ruleRef = z
   .string()
-  .regex(/^(?:platform|tenant|baseline|builtin):[^/]*\/[^/]+\/[^/]+$/)
+  .regex(/^(?:emergency|platform|tenant|baseline|builtin):[^/]*\/[^/]+\/[^/]+$/)
   .transform((text): RuleRef => text as RuleRef)
-const action = z.enum(['allow', 'drop', 'reject'])
+const action = z.enum(['allow', 'allow-stateless', 'drop', 'reject', 'inspect'])
 const address = canonicalText(parseAddress, 'an address')
 
 export const hostPlanSectionsSchema = z.strictObject({
@@ -65,17 +65,22 @@ export const hostPlanSectionsSchema = z.strictObject({
       class: uint(65_535),
       action,
       rule: uint(0xffff_ffff),
+      monitor: uint(0xffff_ffff).exactOptional(),
     }),
   ),
   rules: z.array(
     z.strictObject({
+      number: uint(0xffff_ffff),
       ref: ruleRef,
-      tier: z.enum(['platform', 'tenant', 'baseline', 'builtin']),
+      tier: z.enum(['emergency', 'platform', 'tenant', 'baseline', 'builtin']),
       tenant: tenant.nullable(),
       policy: z.string().min(1).max(63),
       name: z.string().min(1).max(63),
       action,
       log: z.boolean(),
+      logRate: z.number().int().min(1).max(1_000_000).exactOptional(),
+      monitor: z.literal(true).exactOptional(),
+      profile: z.string().min(1).max(127).exactOptional(),
     }),
   ),
 })

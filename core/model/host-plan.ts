@@ -12,7 +12,7 @@ import type { Address, Prefix } from './address.ts'
 import type { Digest, EndpointId, HostName, Identity, Mac, Revision, RuleRef, TenantName, Tier, VmUuid } from './ids.ts'
 import type { Action, Direction } from './policy.ts'
 
-export const hostPlanFormat = 1
+export const hostPlanFormat = 2
 
 export interface HostPlan {
   readonly format: typeof hostPlanFormat
@@ -34,7 +34,7 @@ export interface HostPlanSections {
   readonly networks: readonly PrefixIdentity[]
   readonly services: readonly ServiceClass[]
   readonly verdicts: readonly Verdict[]
-  /** Indexed by {@link Verdict.rule}. Entry 0 is the default drop. */
+  /** First the default drop, then by ref. */
   readonly rules: readonly PlannedRule[]
 }
 
@@ -80,11 +80,15 @@ export interface Verdict {
   /** 0 = any class. */
   readonly class: number
   readonly action: Action
-  /** Index into `rules`. */
+  /** {@link PlannedRule.number} of the rule that decides; 0 = the default drop. */
   readonly rule: number
+  /** Number of the first rule in monitor mode that would have decided before it: counted and told, without effect. */
+  readonly monitor?: number
 }
 
 export interface PlannedRule {
+  /** What verdicts name it by: made from the ref, the same on every host; 0 = the default drop. */
+  readonly number: number
   readonly ref: RuleRef
   readonly tier: Tier
   readonly tenant: TenantName | null
@@ -92,4 +96,10 @@ export interface PlannedRule {
   readonly name: string
   readonly action: Action
   readonly log: boolean
+  /** Connections told a second at most; absent = the datapath's own bound. */
+  readonly logRate?: number
+  /** Decides nothing: only {@link Verdict.monitor} names it. */
+  readonly monitor?: true
+  /** Of `inspect`, and only of it. */
+  readonly profile?: string
 }

@@ -77,7 +77,7 @@ export function parseEndpointId(text: string): EndpointId | null {
   return uuid === null || parsedMac === null ? null : toEndpointId(uuid, parsedMac)
 }
 
-export type Tier = 'platform' | 'tenant' | 'baseline' | 'builtin'
+export type Tier = 'emergency' | 'platform' | 'tenant' | 'baseline' | 'builtin'
 
 /** `tenant` is null for provider tiers and for what is built in. */
 export function toRuleRef(tier: Tier, tenant: TenantName | null, policy: string, rule: string): RuleRef {

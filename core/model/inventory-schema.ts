@@ -11,6 +11,7 @@ export const endpointSchema = z.strictObject({
   id: canonicalText(parseEndpointId, 'an endpoint id'),
   mac: canonicalText(parseMac, 'a MAC'),
   addresses: z.array(canonicalText(parseAddress, 'an address')),
+  segment: z.string().min(1).max(255).exactOptional(),
 })
 
 export const vmSchema = z.strictObject({
@@ -19,6 +20,7 @@ export const vmSchema = z.strictObject({
   host: canonicalText(parseHostName, 'a host name'),
   tenant: canonicalText(parseTenantName, 'a tenant name').nullable(),
   labels: labelsSchema,
+  os: z.string().min(1).max(255).exactOptional(),
   endpoints: z.array(endpointSchema),
 })
 

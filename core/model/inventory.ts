@@ -17,6 +17,8 @@ export interface Vm {
   readonly host: HostName
   readonly tenant: TenantName | null
   readonly labels: Readonly<Record<string, string>>
+  /** Operating system as the host or an administrator tells it, such as `debian 12`; absent = not known. */
+  readonly os?: string
   readonly endpoints: readonly Endpoint[]
 }
 
@@ -26,4 +28,6 @@ export interface Endpoint {
   readonly mac: Mac
   /** The addresses this endpoint may use, IPv4 and IPv6; anything else it sends is forged. Its fe80:: address made from the MAC (EUI-64) is always its own. */
   readonly addresses: readonly Address[]
+  /** Virtual network it is plugged into (libvirt network, bridge or port group); absent = not known. */
+  readonly segment?: string
 }

@@ -18,4 +18,4 @@ export function toRuleOrigin(ref: string): RuleOrigin {
   return { ref, tier, tenant: tenant === '' ? null : (tenant ?? null), policy: policy ?? '', name: name ?? '' }
 }
 
-const tiers = ['platform', 'tenant', 'baseline', 'builtin'] as const satisfies readonly Tier[]
+const tiers = ['emergency', 'platform', 'tenant', 'baseline', 'builtin'] as const satisfies readonly Tier[]

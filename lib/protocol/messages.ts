@@ -9,7 +9,7 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/)
 const revision = z.number().int().nonnegative()
 /** zod's integers are safe ones: nothing here overflows a sum or loses digits. */
 const count = z.number().int().nonnegative()
-const action = z.enum(['allow', 'drop', 'reject'])
+const action = z.enum(['allow', 'allow-stateless', 'drop', 'reject', 'inspect'])
 const direction = z.enum(['ingress', 'egress'])
 
 /** Protocol version spoken in `hello`; the center refuses another major. */

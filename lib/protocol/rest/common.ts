@@ -5,7 +5,7 @@ export const nameSchema = z.string().min(1).max(63)
 export const timeSchema = z.string()
 export const revisionSchema = z.number().int().nonnegative()
 export const digestSchema = z.string().regex(/^[0-9a-f]{64}$/)
-export const actionSchema = z.enum(['allow', 'drop', 'reject'])
+export const actionSchema = z.enum(['allow', 'allow-stateless', 'drop', 'reject', 'inspect'])
 export const directionSchema = z.enum(['ingress', 'egress'])
 
 export const diagnosticSchema = z

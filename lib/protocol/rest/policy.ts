@@ -67,7 +67,7 @@ export const planResultSchema = z
 export const ruleOriginSchema = z
   .strictObject({
     ref: z.string(),
-    tier: z.enum(['platform', 'tenant', 'baseline', 'builtin']),
+    tier: z.enum(['emergency', 'platform', 'tenant', 'baseline', 'builtin']),
     tenant: nameSchema.nullable(),
     policy: z.string(),
     name: z.string(),
