@@ -12,6 +12,11 @@ const layers: readonly { readonly place: string; readonly may: readonly string[]
     may: ['core/model', 'core/catalogue'],
     reason: 'policy is pure: it knows documents and plans, no mechanism',
   },
+  {
+    place: 'core/importers',
+    may: ['core/model', 'core/catalogue', 'core/policy'],
+    reason: "others' firewall files become policy documents: pure, like the documents",
+  },
   { place: 'drivers/ebpf', may: ['core/model', 'lib/os'], reason: 'a driver enforces a plan; it never knows policy' },
   {
     place: 'drivers/nftables',
@@ -56,7 +61,7 @@ const layers: readonly { readonly place: string; readonly may: readonly string[]
   },
   {
     place: 'apps/cli',
-    may: ['core/model', 'core/catalogue', 'core/policy', 'lib/os', 'lib/protocol'],
+    may: ['core/model', 'core/catalogue', 'core/policy', 'core/importers', 'lib/os', 'lib/protocol'],
     reason: 'the CLI speaks to the center by its API only, whose forms are in lib/protocol',
   },
   {
