@@ -4,6 +4,8 @@
  */
 import { z } from 'zod'
 
+import { fetchMessageSchemas, planMessageSchemas } from './plan/plan-messages.ts'
+
 const text = z.string().max(4096)
 const digest = z.string().regex(/^[0-9a-f]{64}$/)
 const revision = z.number().int().nonnegative()
@@ -13,7 +15,7 @@ const action = z.enum(['allow', 'allow-stateless', 'drop', 'reject', 'inspect'])
 const direction = z.enum(['ingress', 'egress'])
 
 /** Protocol version spoken in `hello`; the center refuses another major. */
-export const protocolVersion = 1
+export const protocolVersion = 2
 
 const flowTuple = z.strictObject({
   source: text,
@@ -73,8 +75,19 @@ export const reportedVmSchema = z.strictObject({
   name: text,
   tenant: text.nullable(),
   labels: z.record(z.string().max(256), z.string().max(256)),
+  /** Operating system as the domain's metadata tells it; absent = not told. */
+  os: z.string().min(1).max(255).exactOptional(),
   // more than the center takes (`reportLimits`), so that one VM beyond is clipped and told instead of ending the connection
-  endpoints: z.array(z.strictObject({ mac: text, addresses: z.array(text).max(4096) })).max(4096),
+  endpoints: z
+    .array(
+      z.strictObject({
+        mac: text,
+        addresses: z.array(text).max(4096),
+        /** Virtual network it is plugged into: libvirt network (and port group) or bridge; absent = not known. */
+        segment: z.string().min(1).max(255).exactOptional(),
+      }),
+    )
+    .max(4096),
 })
 
 export const endpointStatusSchema = z.strictObject({
@@ -109,8 +122,7 @@ export const agentMessageSchema = z.discriminatedUnion('kind', [
      */
     stream: text.optional(),
   }),
-  /** Answered by `plan`. */
-  z.strictObject({ kind: z.literal('fetch-plan'), digest }),
+  ...fetchMessageSchemas,
   z.strictObject({
     kind: z.literal('plan-result'),
     revision,
@@ -146,8 +158,7 @@ export const centerMessageSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('welcome'), center: text, host: text, time: text }),
   /** A plan exists for this host; sent on connect and at each publish. The agent fetches it when the digest is not the one it holds, and refuses a revision older than its own. */
   z.strictObject({ kind: z.literal('plan-available'), revision, digest }),
-  /** The plan's canonical JSON text, as it was digested. */
-  z.strictObject({ kind: z.literal('plan'), revision, digest, body: z.string() }),
+  ...planMessageSchemas,
   z.strictObject({ kind: z.literal('ack'), seq }),
   z.strictObject({ kind: z.literal('certificate'), certificate: z.string().max(65_536) }),
   z.strictObject({ kind: z.literal('error'), code: text, message: text }),
@@ -160,7 +171,7 @@ export type ReportedDatapathEvent = z.infer<typeof datapathEventSchema>
 export type ReportedVm = z.infer<typeof reportedVmSchema>
 export type EndpointStatus = z.infer<typeof endpointStatusSchema>
 
-/** Largest frame either side accepts, bytes. A plan of 100,000 addresses is about 6 MB. */
+/** Largest frame either side accepts, bytes. A plan comes in many (plan/plan-messages.ts). */
 export const maxFrameBytes = 64 * 1024 * 1024
 
 /** What the center takes of one report; what is beyond is left out, VM by VM, and told. Every address is in the plan of every host. */
