@@ -17,7 +17,7 @@ import {
   type HostPlanSections,
 } from '@hyperward/model'
 import { execOk, sha256Hex } from '@hyperward/os'
-import { digestPlan, digestSections, planText } from '@hyperward/policy'
+import { cutSections, digestPlan, planText } from '@hyperward/policy'
 import { addHostNetns, createLab, ipBatch } from '@hyperward/testkit'
 
 import type { RestingOptions } from './agent/resting-engine.ts'
@@ -156,7 +156,7 @@ function toPlan(vms: readonly ReturnType<typeof toVm>[]): HostPlan {
       },
     ],
   }
-  const digest = digestPlan(host, digestSections(sections, sha256Hex), sha256Hex)
+  const digest = digestPlan(host, cutSections(sections, sha256Hex), sha256Hex)
   return { format: hostPlanFormat, host, revision: need(parseRevision(1)), digest, sections }
 }
 

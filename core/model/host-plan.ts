@@ -18,7 +18,7 @@ export interface HostPlan {
   readonly format: typeof hostPlanFormat
   readonly host: HostName
   readonly revision: Revision
-  /** SHA-256 over {@link HostPlanSections} digests, host, and format; see core/policy/plan-digest.ts. Equal digest = nothing to do, whatever the revision. */
+  /** SHA-256 over {@link HostPlanSections} digests, host, and format; see core/policy/compile/plan-sections.ts. Equal digest = nothing to do, whatever the revision. */
   readonly digest: Digest
   readonly sections: HostPlanSections
 }

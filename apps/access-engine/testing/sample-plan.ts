@@ -17,7 +17,7 @@ import {
   type VmUuid,
 } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
-import { digestPlan, digestSections, planText } from '@hyperward/policy'
+import { cutSections, digestPlan, planText } from '@hyperward/policy'
 
 export interface SampleVm {
   readonly uuid: VmUuid
@@ -67,7 +67,7 @@ export function samplePlan(
       },
     ],
   }
-  const digest = digestPlan(host, digestSections(sections, sha256Hex), sha256Hex)
+  const digest = digestPlan(host, cutSections(sections, sha256Hex), sha256Hex)
   const plan: HostPlan = { format: hostPlanFormat, host, revision: toRevision(revision), digest, sections }
   return { plan, text: planText(plan) }
 }

@@ -82,6 +82,7 @@ export const operationErrorCodes = [
   'policy.nothing-published',
   'policy.plan-too-large',
   'policy.revision-conflict',
+  'policy.too-many-rows',
   'store.binaries-missing',
   'store.directory-unusable',
   'store.in-use',

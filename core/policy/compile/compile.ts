@@ -1,19 +1,22 @@
 /** ResolvedPolicy → one HostPlan per host. Given the last compilation, only what an inventory change touches is made anew; the bytes are the same. */
-import type { Digest, Direction, HostPlan, Revision, Verdict } from '@hyperward/model'
+import type { Direction, HostName, HostPlan, PlannedEndpoint, Revision, Verdict } from '@hyperward/model'
 import { hostPlanFormat } from '@hyperward/model'
 
 import type { IdentityClass, ResolvedHost, ResolvedPolicy } from '../resolve/resolved-policy.ts'
+import { type LocalRules, selectLocalRules } from './local-rules.ts'
 import {
-  type ChunkedDigest,
-  digestAddresses,
-  digestBlocks,
   digestPlan,
-  digestSection,
+  type PlanSection,
+  type PlanSections,
+  type SectionChunk,
   type Sha256,
-} from './plan-digest.ts'
-import { buildRuleTable, type RuleTable, ruleTableKey, toVerdicts } from './rule-table.ts'
-import { buildVerdictBlock, type VerdictBlock } from './verdict-block.ts'
-import { type LocalRules, selectLocalRules } from './verdict-rows.ts'
+  toChunk,
+  toSection,
+  toSizedSection,
+  toWholeSection,
+} from './plan-sections.ts'
+import { buildRuleTable, createRuleChunks, type RuleChunks, type RuleTable, ruleTableKey } from './rule-table.ts'
+import { createRowBudget, verdictRows } from './verdict-rows.ts'
 
 export interface CompileOptions {
   readonly revision: Revision
@@ -26,204 +29,208 @@ export interface Compilation {
   readonly resolved: ResolvedPolicy
   /** Sorted by host. */
   readonly plans: readonly HostPlan[]
+  /** The content of each plan in chunks; equal chunks are one object, over hosts and from one compilation to the next. */
+  readonly sections: ReadonlyMap<HostName, PlanSections>
   /** Kept for the next compilation; of no use to others. */
   readonly records: CompileRecords
 }
 
 interface CompileRecords {
   readonly locals: ReadonlyMap<IdentityClass, LocalBlocks>
-  readonly tables: ReadonlyMap<string, TableRecord>
-  readonly hosts: ReadonlyMap<string, HostRecord>
-  readonly shared: SharedDigests
+  readonly ruleChunks: RuleChunks
+  readonly tables: ReadonlyMap<string, RuleTable>
+  readonly hosts: ReadonlyMap<HostName, HostRecord>
+  readonly shared: Pick<PlanSections, 'addresses' | 'networks' | 'services'>
 }
 
+/** Per direction, in the order of {@link directions}. */
 interface LocalBlocks {
   readonly rules: readonly LocalRules[]
-  readonly blocks: readonly VerdictBlock[]
-}
-
-interface TableRecord {
-  readonly table: RuleTable
-  readonly verdicts: Map<VerdictBlock, readonly Verdict[]>
+  readonly blocks: readonly SectionChunk<Verdict>[]
 }
 
 interface HostRecord {
   readonly host: ResolvedHost
-  readonly table: TableRecord
-  readonly blocks: readonly VerdictBlock[]
+  readonly tableKey: string
+  readonly table: RuleTable
   readonly verdicts: readonly Verdict[]
-  readonly verdictsDigest: Digest
-  readonly endpointsDigest: Digest
-}
-
-interface SharedDigests {
-  readonly addresses: ChunkedDigest
-  readonly networks: Digest
-  readonly services: Digest
+  readonly verdictsSection: PlanSection<Verdict>
+  readonly endpointsSection: PlanSection<PlannedEndpoint>
 }
 
 const directions: readonly Direction[] = ['egress', 'ingress']
 
 export function compile(resolved: ResolvedPolicy, { revision, sha256, previous }: CompileOptions): Compilation {
   const last = previous?.resolved.index === resolved.index ? previous : undefined
-  const locals = buildLocals(resolved, sha256, last)
-  const tables = new Map<string, TableRecord>()
-  const hosts = new Map<string, HostRecord>()
-  const shared = digestShared(resolved, sha256, last)
+  const { locals, changed } = buildLocals(resolved, sha256, last)
+  const ruleChunks = last?.records.ruleChunks ?? createRuleChunks(resolved.index, sha256)
+  const tables = new Map<string, RuleTable>()
+  const hosts = new Map<HostName, HostRecord>()
+  const shared = cutShared(resolved, sha256, last)
+  const plans: HostPlan[] = []
+  const sections = new Map<HostName, PlanSections>()
   for (const host of resolved.hosts) {
-    const key = ruleTableKey(host.tenants, resolved.zones)
-    const table = tables.get(key) ?? reuseTable(key, last) ?? newTable(resolved, host, sha256)
-    tables.set(key, table)
-    hosts.set(host.name, buildHost(host, table, locals, sha256, last?.records.hosts.get(host.name)))
+    const before = last?.records.hosts.get(host.name)
+    const kept = before?.host === host && last?.resolved.zones === resolved.zones ? before : undefined
+    const tableKey = kept?.tableKey ?? ruleTableKey(host.tenants, resolved.zones)
+    const known = kept?.table ?? tables.get(tableKey) ?? last?.records.tables.get(tableKey)
+    const table = known ?? buildRuleTable(ruleChunks, host.tenants, resolved.zones, sha256)
+    tables.set(tableKey, table)
+    const record = buildHost({ host, tableKey, table }, locals, changed, sha256, before)
+    hosts.set(host.name, record)
+    const cut = toSections(record, shared)
+    sections.set(host.name, cut)
+    plans.push(toPlan(record, resolved, cut, revision, sha256))
   }
-  const plans = [...hosts.values()].map((record) => toPlan(record, resolved, shared, revision, sha256))
-  forgetUnused(tables, locals)
-  return { resolved, plans, records: { locals, tables, hosts, shared } }
+  return { resolved, plans, sections, records: { locals, ruleChunks, tables, hosts, shared } }
 }
 
-/** The blocks of every identity that is local somewhere. A block is kept when no class in its rules' peer sides came, went or was renumbered. */
-function buildLocals(
-  resolved: ResolvedPolicy,
-  sha256: Sha256,
-  last: Compilation | undefined,
-): Map<IdentityClass, LocalBlocks> {
-  const before = last?.records.locals
+interface BuiltLocals {
+  readonly locals: ReadonlyMap<IdentityClass, LocalBlocks>
+  /** Those whose blocks are not those of the last time; null = every one. */
+  readonly changed: ReadonlySet<IdentityClass> | null
+}
+
+/** The blocks of every identity that endpoints have. A block is kept when no class that its rules' peer sides tell from the world came, went or was renumbered. */
+function buildLocals(resolved: ResolvedPolicy, sha256: Sha256, last: Compilation | undefined): BuiltLocals {
   const touchedSides = findTouchedSides(resolved, last?.resolved)
-  const peersBySide = new Map<number, IdentityClass[]>()
-  for (const peer of resolved.classes) {
-    for (const side of peer.signature.sides) {
-      const list = peersBySide.get(side)
-      if (list === undefined) peersBySide.set(side, [peer])
-      else list.push(peer)
-    }
-  }
+  const before = last?.records.locals
+  if (touchedSides?.size === 0 && before !== undefined && last?.resolved.classes === resolved.classes)
+    return { locals: before, changed: new Set() }
+  const owned = resolved.classes.filter((one) => one.signature.tenant !== null)
+  const wanted = owned.flatMap((local) => {
+    const known = before?.get(local)
+    const rules = known?.rules ?? directions.map((direction) => selectLocalRules(resolved.index, local, direction))
+    return { local, known, rules }
+  })
+  const peersBySide = groupBySide(resolved)
+  const world = resolved.records.numbers.bySignature.get(resolved.records.signatures.world)
+  if (world === undefined) throw new Error('the world has no class')
+  const budget = createRowBudget(wanted.length * directions.length)
   const locals = new Map<IdentityClass, LocalBlocks>()
-  for (const host of resolved.hosts) {
-    for (const local of host.locals) {
-      if (locals.has(local)) continue
-      const known = before?.get(local)
-      const rules = known?.rules ?? directions.map((direction) => selectLocalRules(resolved.index, local, direction))
-      const blocks = rules.map((one, at) => {
-        const kept = known?.blocks[at]
-        const touched = touchedSides === null || [...touchedSides].some((side) => one.peerSides.has(side))
-        return kept !== undefined && !touched ? kept : buildVerdictBlock(local, one, peersBySide, sha256)
-      })
-      locals.set(local, { rules, blocks })
-    }
+  const changed = new Set<IdentityClass>()
+  for (const { local, known, rules } of wanted) {
+    const blocks = rules.map((one, at) => {
+      const kept = known?.blocks[at]
+      if (kept !== undefined && touchedSides !== null && isDisjoint(touchedSides, one.peerSides)) return kept
+      changed.add(local)
+      const rows = verdictRows(one, local.identity, world, peersBySide, budget)
+      budget.next()
+      return toChunk(rows, sha256)
+    })
+    locals.set(local, known !== undefined && !changed.has(local) ? known : { rules, blocks })
   }
-  return locals
+  return { locals, changed: last === undefined ? null : changed }
 }
 
-/** Sides whose set of classes differs from the last time; null when there was no last time. */
+function groupBySide(resolved: ResolvedPolicy): ReadonlyMap<number, readonly IdentityClass[]> {
+  const found = new Map<number, IdentityClass[]>()
+  for (const peer of resolved.classes) {
+    for (const side of peer.signature.unlikeWorld)
+      if (found.get(side)?.push(peer) === undefined) found.set(side, [peer])
+  }
+  return found
+}
+
+function isDisjoint(some: ReadonlySet<number>, others: ReadonlySet<number>): boolean {
+  for (const one of some) if (others.has(one)) return false
+  return true
+}
+
+/** Sides that tell another set of classes from the world than the last time; null when there was no last time. */
 function findTouchedSides(resolved: ResolvedPolicy, last: ResolvedPolicy | undefined): ReadonlySet<number> | null {
   if (last === undefined) return null
   const touched = new Set<number>()
+  if (last.classes === resolved.classes) return touched
   const before = new Set(last.classes)
   const after = new Set(resolved.classes)
-  const moved = [
-    ...last.classes.filter((one) => !after.has(one)),
-    ...resolved.classes.filter((one) => !before.has(one)),
-  ]
-  for (const one of moved) for (const side of one.signature.sides) touched.add(side)
+  const mark = (one: IdentityClass): void => {
+    for (const side of one.signature.unlikeWorld) touched.add(side)
+  }
+  for (const one of last.classes) if (!after.has(one)) mark(one)
+  for (const one of resolved.classes) if (!before.has(one)) mark(one)
   return touched
 }
 
-function digestShared(resolved: ResolvedPolicy, sha256: Sha256, last: Compilation | undefined): SharedDigests {
+function cutShared(resolved: ResolvedPolicy, sha256: Sha256, last: Compilation | undefined): CompileRecords['shared'] {
   const kept = last?.records.shared
   const before = last?.resolved
-  const lastAddresses =
-    kept === undefined || before === undefined ? undefined : { addresses: before.addresses, digest: kept.addresses }
   return {
-    addresses: digestAddresses(resolved.addresses, sha256, lastAddresses),
-    networks:
-      kept !== undefined && before?.networks === resolved.networks
-        ? kept.networks
-        : digestSection(resolved.networks, sha256),
-    services: kept?.services ?? digestSection(resolved.index.services.classes, sha256),
+    addresses: toSizedSection(
+      resolved.addresses,
+      sha256,
+      kept === undefined || before === undefined ? undefined : { items: before.addresses, section: kept.addresses },
+    ),
+    networks: toSizedSection(
+      resolved.networks,
+      sha256,
+      kept === undefined || before === undefined ? undefined : { items: before.networks, section: kept.networks },
+    ),
+    services: kept?.services ?? toSizedSection(resolved.index.services.classes, sha256),
   }
-}
-
-function reuseTable(key: string, last: Compilation | undefined): TableRecord | undefined {
-  const known = last?.records.tables.get(key)
-  // a map of its own: the last compilation stays what it was
-  return known === undefined ? undefined : { table: known.table, verdicts: new Map(known.verdicts) }
-}
-
-function newTable(resolved: ResolvedPolicy, host: ResolvedHost, sha256: Sha256): TableRecord {
-  return { table: buildRuleTable(resolved.index, host.tenants, resolved.zones, sha256), verdicts: new Map() }
 }
 
 function buildHost(
-  host: ResolvedHost,
-  table: TableRecord,
+  { host, tableKey, table }: Pick<HostRecord, 'host' | 'tableKey' | 'table'>,
   locals: ReadonlyMap<IdentityClass, LocalBlocks>,
+  changed: ReadonlySet<IdentityClass> | null,
   sha256: Sha256,
   last: HostRecord | undefined,
 ): HostRecord {
+  const same = last?.host === host ? last : undefined
+  if (same !== undefined && changed !== null && !host.locals.some((local) => changed.has(local)))
+    return same.table === table ? same : { ...same, tableKey, table }
   const blocks = directions.flatMap((_, at) =>
     host.locals.flatMap((local) => {
       const block = locals.get(local)?.blocks[at]
-      return block === undefined || block.rows.length === 0 ? [] : [block]
+      return block === undefined || block.items.length === 0 ? [] : [block]
     }),
   )
-  const endpointsDigest = last?.host === host ? last.endpointsDigest : digestSection(host.endpoints, sha256)
-  if (last !== undefined && last.table.table === table.table && sameItems(last.blocks, blocks)) {
-    const { verdicts, verdictsDigest } = last
-    return { host, table, blocks: last.blocks, verdicts, verdictsDigest, endpointsDigest }
-  }
   const verdicts: Verdict[] = []
-  for (const block of blocks) {
-    const rows = table.verdicts.get(block) ?? toVerdicts(block, table.table)
-    table.verdicts.set(block, rows)
-    for (const row of rows) verdicts.push(row)
+  for (const block of blocks) for (const row of block.items) verdicts.push(row)
+  return {
+    host,
+    tableKey,
+    table,
+    verdicts,
+    verdictsSection: toSection(blocks, sha256),
+    endpointsSection: same?.endpointsSection ?? toWholeSection(host.endpoints, sha256),
   }
-  const digests = blocks.map((block) => block.digest)
-  return { host, table, blocks, verdicts, verdictsDigest: digestBlocks(digests, sha256), endpointsDigest }
 }
 
-function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
-  return a.length === b.length && a.every((item, index) => item === b[index])
+function toSections(record: HostRecord, shared: CompileRecords['shared']): PlanSections {
+  const { endpointsSection, verdictsSection, table } = record
+  return {
+    endpoints: endpointsSection,
+    zones: table.zonesSection,
+    addresses: shared.addresses,
+    networks: shared.networks,
+    services: shared.services,
+    verdicts: verdictsSection,
+    rules: table.rulesSection,
+  }
 }
 
 function toPlan(
-  record: HostRecord,
+  { host, verdicts, table }: HostRecord,
   resolved: ResolvedPolicy,
-  shared: SharedDigests,
+  sections: PlanSections,
   revision: Revision,
   sha256: Sha256,
 ): HostPlan {
-  const { host, verdicts, verdictsDigest, endpointsDigest } = record
-  const { rules, zones, rulesDigest, zonesDigest } = record.table.table
-  const digests = {
-    addresses: shared.addresses.digest,
-    networks: shared.networks,
-    services: shared.services,
-    endpoints: endpointsDigest,
-    zones: zonesDigest,
-    verdicts: verdictsDigest,
-    rules: rulesDigest,
-  }
   return {
     format: hostPlanFormat,
     host: host.name,
     revision,
-    digest: digestPlan(host.name, digests, sha256),
+    digest: digestPlan(host.name, sections, sha256),
     sections: {
       endpoints: host.endpoints,
-      zones,
+      zones: table.zones,
       addresses: resolved.addresses,
       networks: resolved.networks,
       services: resolved.index.services.classes,
       verdicts,
-      rules,
+      rules: table.rules,
     },
-  }
-}
-
-/** Rows of blocks that are no more are let go, so that memory follows what exists. */
-function forgetUnused(tables: ReadonlyMap<string, TableRecord>, locals: ReadonlyMap<IdentityClass, LocalBlocks>): void {
-  const used = new Set([...locals.values()].flatMap((local) => local.blocks))
-  for (const { verdicts } of tables.values()) {
-    for (const block of verdicts.keys()) if (!used.has(block)) verdicts.delete(block)
   }
 }

@@ -20,6 +20,8 @@ import { compareText } from '../resolve/compare-text.ts'
 export interface FoundVerdict {
   readonly action: Action
   readonly rule: PlannedRule
+  /** The rule in monitor mode that would have decided. */
+  readonly monitor: PlannedRule | null
   readonly local: Identity
   readonly peer: Identity
   readonly class: number
@@ -48,16 +50,22 @@ export function lookupVerdict(
   for (const [at, [keyPeer, keyClass]] of keys.entries()) {
     const verdict = findVerdict(plan.sections.verdicts, { direction, local, peer: keyPeer, class: keyClass })
     if (verdict === undefined) continue
-    const rule = plan.sections.rules[verdict.rule]
-    if (rule === undefined) throw new Error(`verdict of a rule that is not in the plan: ${verdict.rule}`)
-    return { action: verdict.action, rule, local, peer, class: number, step: steps[at] ?? 0 }
+    const rule = findRule(plan, verdict.rule)
+    const monitor = verdict.monitor === undefined ? null : findRule(plan, verdict.monitor)
+    return { action: verdict.action, rule, monitor, local, peer, class: number, step: steps[at] ?? 0 }
   }
   const [fallback] = plan.sections.rules
   if (fallback === undefined) throw new Error('a plan without its default drop')
-  return { action: 'drop', rule: fallback, local, peer, class: number, step: 0 }
+  return { action: 'drop', rule: fallback, monitor: null, local, peer, class: number, step: 0 }
 }
 
 const steps = [1, 2, 3, 4] as const
+
+function findRule({ sections }: HostPlan, number: number): PlannedRule {
+  const rule = sections.rules.find((one) => one.number === number)
+  if (rule === undefined) throw new Error(`verdict of a rule that is not in the plan: ${number}`)
+  return rule
+}
 
 export function lookupIdentity(sections: Pick<HostPlanSections, 'addresses' | 'networks'>, address: Address): Identity {
   const exact = searchSorted(sections.addresses, (entry) => compareText(entry.address, address))

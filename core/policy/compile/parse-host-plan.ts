@@ -9,7 +9,7 @@ import {
 
 import { compareText } from '../resolve/compare-text.ts'
 import { highestValue } from '../resolve/service-table.ts'
-import { digestPlan, digestSections, type Sha256 } from './plan-digest.ts'
+import { cutSections, digestPlan, type Sha256 } from './plan-sections.ts'
 
 export type PlanErrorCode = Extract<OperationErrorCode, `plan.${string}`>
 
@@ -44,7 +44,7 @@ export function parseHostPlan(text: string, sha256: Sha256): ParsedPlan {
   const plan: HostPlan = parsed.data
   const problem = findProblem(plan.sections)
   if (problem !== null) return refuse('plan.inconsistent', `The plan's ${problem}.`)
-  const digest = digestPlan(plan.host, digestSections(plan.sections, sha256), sha256)
+  const digest = digestPlan(plan.host, cutSections(plan.sections, sha256), sha256)
   if (digest === plan.digest) return { ok: true, plan }
   return refuse('plan.wrong-digest', `The plan says digest ${plan.digest}, but its content has ${digest}.`)
 }
@@ -102,7 +102,14 @@ function findOutOfRange({
   rules,
 }: HostPlanSections): string | null {
   const first = rules[0]
-  if (first?.tier !== 'builtin' || first.action !== 'drop') return 'first rule is not the default drop'
+  if (first?.tier !== 'builtin' || first.action !== 'drop' || first.number !== 0)
+    return 'first rule is not the default drop'
+  const byNumber = new Map(rules.map((rule) => [rule.number, rule]))
+  if (byNumber.size !== rules.length) return 'rules have a number twice'
+  for (const rule of rules) {
+    if ((rule.action === 'inspect') !== (rule.profile !== undefined))
+      return `rule ${rule.ref} inspects without a profile, or has one without inspecting`
+  }
   if (rules.slice(1).some((rule) => rule.tier === 'builtin')) return 'default drop is there twice'
   const classes = new Set<number>([0])
   for (const service of services) {
@@ -121,10 +128,13 @@ function findOutOfRange({
   if (unzoned !== undefined) return `endpoint ${unzoned.id} has no zone, or another VM's id`
   if (new Set(zones.map((zone) => zone.zone)).size !== zones.length) return 'zones are shared by two tenants'
   for (const verdict of verdicts) {
-    const rule = rules[verdict.rule]
-    if (rule === undefined) return `verdict names rule ${verdict.rule}, but there are ${rules.length} rules`
+    const rule = byNumber.get(verdict.rule)
+    if (rule === undefined) return `verdict names rule ${verdict.rule}, which is not in the plan`
+    if (rule.monitor === true) return `verdict is decided by ${rule.ref}, which is in monitor mode`
     if (rule.action !== verdict.action)
       return `verdict says ${verdict.action} where its rule ${rule.ref} says ${rule.action}`
+    if (verdict.monitor !== undefined && byNumber.get(verdict.monitor)?.monitor !== true)
+      return `verdict watches rule ${verdict.monitor}, which is not in monitor mode`
     if (verdict.local < 2 || !identities.has(verdict.local))
       return `verdict is of the unknown local identity ${verdict.local}`
     if (!identities.has(verdict.peer)) return `verdict is of the unknown peer identity ${verdict.peer}`

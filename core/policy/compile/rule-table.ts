@@ -1,29 +1,33 @@
-/** The rules section of hosts with the same tenants, and verdict rows with its indexes. Hosts with the same tenants share one table. */
+/** The rules and zones of hosts with the same tenants. A host gets the provider's rules and those of its tenants: others' rules are none of its business. */
 import {
-  type Digest,
   defaultDropRef,
   type PlannedRule,
   type PlannedZone,
   type TenantName,
-  type Verdict,
 } from '@hyperward/model'
 
 import { compareText } from '../resolve/compare-text.ts'
-import type { PolicyIndex } from '../resolve/policy-index.ts'
-import { digestSection, type Sha256 } from './plan-digest.ts'
-import type { VerdictBlock } from './verdict-block.ts'
+import type { IndexedRule, PolicyIndex } from '../resolve/policy-index.ts'
+import { type PlanSection, type SectionChunk, type Sha256, toChunk, toSection, toWholeSection } from './plan-sections.ts'
 
 export interface RuleTable {
-  readonly key: string
   readonly rules: readonly PlannedRule[]
+  readonly rulesSection: PlanSection<PlannedRule>
   readonly zones: readonly PlannedZone[]
-  readonly rulesDigest: Digest
-  readonly zonesDigest: Digest
-  /** Index in {@link rules} by the rule's ordinal in the policy. */
-  readonly indexOf: ReadonlyMap<number, number>
+  readonly zonesSection: PlanSection<PlannedZone>
+}
+
+/** Chunks of rules by owner; depends on the policy alone. */
+export interface RuleChunks {
+  /** The default drop and the provider's. */
+  readonly provider: SectionChunk<PlannedRule>
+  /** The default drop alone, for a host with nothing to enforce. */
+  readonly bare: SectionChunk<PlannedRule>
+  readonly ofTenant: (tenant: TenantName) => SectionChunk<PlannedRule> | null
 }
 
 const defaultDrop: PlannedRule = {
+  number: 0,
   ref: defaultDropRef,
   tier: 'builtin',
   tenant: null,
@@ -33,42 +37,67 @@ const defaultDrop: PlannedRule = {
   log: true,
 }
 
+export function createRuleChunks(index: PolicyIndex, sha256: Sha256): RuleChunks {
+  const byTenant = new Map<TenantName | null, PlannedRule[]>()
+  for (const rule of index.rules) {
+    const planned = toPlannedRule(rule)
+    if (planned === null) continue
+    if (byTenant.get(planned.tenant)?.push(planned) === undefined) byTenant.set(planned.tenant, [planned])
+  }
+  for (const rules of byTenant.values()) rules.sort((a, b) => compareText(a.ref, b.ref))
+  const known = new Map<TenantName, SectionChunk<PlannedRule> | null>()
+  return {
+    provider: toChunk([defaultDrop, ...(byTenant.get(null) ?? [])], sha256),
+    bare: toChunk([defaultDrop], sha256),
+    ofTenant: (tenant) => {
+      const already = known.get(tenant)
+      if (already !== undefined) return already
+      const rules = byTenant.get(tenant)
+      const chunk = rules === undefined ? null : toChunk(rules, sha256)
+      known.set(tenant, chunk)
+      return chunk
+    },
+  }
+}
+
+/** Null for `pass`: it decides nothing, so no verdict names it. */
+function toPlannedRule({ rule, number }: IndexedRule): PlannedRule | null {
+  const { ref, tier, tenant, policy, name, action, log, logRate, monitor, profile } = rule
+  if (action === 'pass') return null
+  return {
+    number,
+    ref,
+    tier,
+    tenant,
+    policy,
+    name,
+    action,
+    log,
+    ...(logRate === undefined ? {} : { logRate }),
+    ...(monitor ? { monitor } : {}),
+    ...(profile === undefined ? {} : { profile: profile.replace(/^\//, '') }),
+  }
+}
+
 export function ruleTableKey(tenants: readonly TenantName[], zones: ReadonlyMap<TenantName, number>): string {
   return tenants.map((tenant) => `${tenant}=${zones.get(tenant) ?? 0}`).join(',')
 }
 
-/** A host gets the provider's rules and those of the tenants it has endpoints of: others' rules are none of its business. */
 export function buildRuleTable(
-  index: PolicyIndex,
+  chunks: RuleChunks,
   tenants: readonly TenantName[],
   zones: ReadonlyMap<TenantName, number>,
   sha256: Sha256,
 ): RuleTable {
-  const here = new Set(tenants)
-  const wanted =
-    tenants.length === 0 ? [] : index.rules.filter(({ rule }) => rule.tenant === null || here.has(rule.tenant))
-  const sorted = [...wanted].sort((a, b) => compareText(a.rule.ref, b.rule.ref))
-  const rules = sorted.map(({ rule }): PlannedRule => {
-    const { ref, tier, tenant, policy, name, action, log } = rule
-    return { ref, tier, tenant, policy, name, action, log }
-  })
-  const listed = [defaultDrop, ...rules]
-  const listedZones = tenants.map((tenant) => ({ tenant, zone: zones.get(tenant) ?? 0 }))
+  // in the order of refs, which end a tenant's name with a slash
+  const ordered = [...tenants].sort((a, b) => compareText(`${a}/`, `${b}/`))
+  const owned = ordered.map((tenant) => chunks.ofTenant(tenant)).filter((chunk) => chunk !== null)
+  const used = tenants.length === 0 ? [chunks.bare] : [chunks.provider, ...owned]
+  const listed = tenants.map((tenant) => ({ tenant, zone: zones.get(tenant) ?? 0 }))
   return {
-    key: ruleTableKey(tenants, zones),
-    rules: listed,
-    zones: listedZones,
-    rulesDigest: digestSection(listed, sha256),
-    zonesDigest: digestSection(listedZones, sha256),
-    indexOf: new Map(sorted.map(({ ordinal }, at) => [ordinal, at + 1])),
+    rules: used.flatMap((chunk) => chunk.items),
+    rulesSection: toSection(used, sha256),
+    zones: listed,
+    zonesSection: toWholeSection(listed, sha256),
   }
-}
-
-export function toVerdicts(block: VerdictBlock, table: RuleTable): readonly Verdict[] {
-  const { direction, local } = block
-  return block.rows.map((row) => {
-    const rule = table.indexOf.get(row.rule.ordinal)
-    if (rule === undefined) throw new Error(`a verdict of a rule that is not in the host's table: ${row.rule.rule.ref}`)
-    return { direction, local, peer: row.peer, class: row.class, action: row.rule.rule.action, rule }
-  })
 }

@@ -1,108 +1,116 @@
 /**
  * The verdict rows of one local identity in one direction: the fewest that give, under the four look-ups of core/model/host-plan.ts, what the rules
- * say in their order. Written with the ordinals of the policy's rules, so that hosts share them.
+ * say in their order. A row is the same on every host, so hosts share them.
  *
- * Why so few suffice: rules for any peer make the rows of peer 0. A peer in some rule's side gets rows of its own only where an earlier rule decides
- * for it. Its first rule for every class makes its class-0 row; a rule before that one, for some classes, makes exact rows. No rule after a peer's
- * class-0 rule can decide, so a class-0 row never hides a verdict, and the default drop never needs a row.
+ * Rows of peer 0 say what the world gets. A peer that no rule tells from the world needs none of its own. Any other peer either leans on the rows of
+ * peer 0 and states each class that differs, or begins with a class-0 row of its own and states what differs from that: whichever is shorter.
  */
-import { anyIdentity, type Direction, type Identity } from '@hyperward/model'
+import { anyIdentity, type Identity, OperationError, type Verdict } from '@hyperward/model'
 
-import { anySide, type IndexedRule, type PolicyIndex } from '../resolve/policy-index.ts'
 import type { IdentityClass } from '../resolve/resolved-policy.ts'
+import { peerSideOf } from '../resolve/rule-order.ts'
+import { actionOf, type Answer, answerOfRules, type Decision, matchesPeer, sameDecision } from './answer.ts'
+import type { LocalRules } from './local-rules.ts'
 
-export interface VerdictRow {
-  readonly peer: Identity
-  readonly class: number
-  readonly rule: IndexedRule
+/** Rows of one policy over all its identities. Beyond it the plans would not fit a host's maps, nor the compiler's memory. */
+export const verdictRowLimit = 12_000_000
+
+/** How many rows the whole may still have; refuses before memory does. */
+export interface RowBudget {
+  /** Says how far the work is, for the estimate. */
+  readonly spend: (rows: number) => void
 }
 
-/** The rules that can decide at one local identity, and the peer sides they tell apart. */
-export interface LocalRules {
-  readonly direction: Direction
-  readonly rules: readonly IndexedRule[]
-  readonly peerSides: ReadonlySet<number>
-}
-
-export function peerSideOf(rule: IndexedRule, direction: Direction): number {
-  return direction === 'egress' ? rule.destination : rule.source
-}
-
-export function localSideOf(rule: IndexedRule, direction: Direction): number {
-  return direction === 'egress' ? rule.source : rule.destination
-}
-
-export function selectLocalRules(index: PolicyIndex, local: IdentityClass, direction: Direction): LocalRules {
-  const { tenant, sides } = local.signature
-  const rules: IndexedRule[] = []
-  const peerSides = new Set<number>()
-  for (const rule of tenant === null ? [] : index.rulesAt(tenant, direction)) {
-    const localSide = localSideOf(rule, direction)
-    if (localSide !== anySide && !sides.has(localSide)) continue
-    rules.push(rule)
-    const peerSide = peerSideOf(rule, direction)
-    if (peerSide !== anySide) peerSides.add(peerSide)
-    // a rule for every peer and class leaves nothing to those after it
-    else if (rule.classes === null) break
-  }
-  return { direction, rules, peerSides }
-}
-
-/** Sorted by peer, then class. */
+/** Sorted by peer, then class. `peersBySide`: for each side the classes that it tells from the world. */
 export function verdictRows(
   local: LocalRules,
+  identity: Identity,
+  world: IdentityClass,
   peersBySide: ReadonlyMap<number, readonly IdentityClass[]>,
-): readonly VerdictRow[] {
+  budget: RowBudget,
+): readonly Verdict[] {
   const { direction, rules, peerSides } = local
   if (rules.length === 0) return []
-  const others = firstMatches(rules.filter((rule) => peerSideOf(rule, direction) === anySide))
-  const rows: VerdictRow[] = listRows(anyIdentity, others, null)
+  const rows: Verdict[] = []
+  const answerOf = (peer: IdentityClass): Answer =>
+    answerOfRules(rules.filter((rule) => matchesPeer(peerSideOf(rule, direction), peer)))
+  const others = answerOf(world)
+  const add = (peer: Identity, entries: readonly RowEntry[]): void => {
+    budget.spend(entries.length)
+    for (const { class: number, decision } of entries) rows.push(toVerdict(direction, identity, peer, number, decision))
+  }
+  add(anyIdentity, listEntries(others, nothing))
   const peers = new Set<IdentityClass>()
   for (const side of peerSides) for (const peer of peersBySide.get(side) ?? []) peers.add(peer)
-  const known = new Map<string, FirstMatches>()
+  const sides = [...peerSides]
+  const known = new Map<string, readonly RowEntry[]>()
   for (const peer of [...peers].sort((a, b) => a.identity - b.identity)) {
-    const inSides = [...peerSides].filter((side) => peer.signature.sides.has(side))
-    const key = inSides.join()
-    const matches =
-      known.get(key) ?? firstMatches(rules.filter((rule) => matchesPeer(peerSideOf(rule, direction), peer)))
-    known.set(key, matches)
-    for (const row of listRows(peer.identity, matches, others)) rows.push(row)
+    const key = sides.filter((side) => peer.signature.sides.has(side)).join()
+    const entries = known.get(key) ?? listEntries(answerOf(peer), others)
+    known.set(key, entries)
+    add(peer.identity, entries)
   }
   return rows
 }
 
-function matchesPeer(side: number, peer: IdentityClass): boolean {
-  return side === anySide || peer.signature.sides.has(side)
+interface RowEntry {
+  readonly class: number
+  readonly decision: Decision
 }
 
-/** First rule in order for each class; `rest` for every class not listed (null: none, the default drop). */
-export interface FirstMatches {
-  readonly byClass: ReadonlyMap<number, IndexedRule>
-  readonly rest: IndexedRule | null
+/** What a table without a row says. */
+const nothing: Answer = { byClass: new Map(), rest: { rule: null, monitor: null } }
+
+function listEntries(wanted: Answer, others: Answer): readonly RowEntry[] {
+  const own = [{ class: 0, decision: wanted.rest }, ...listDifferent(wanted.byClass.keys(), wanted, () => wanted.rest)]
+  if (!sameDecision(wanted.rest, others.rest)) return own
+  const numbers = new Set([...wanted.byClass.keys(), ...others.byClass.keys()])
+  const leaning = listDifferent(numbers, wanted, (number) => others.byClass.get(number) ?? others.rest)
+  return leaning.length <= own.length ? leaning : own
 }
 
-export function firstMatches(rules: readonly IndexedRule[]): FirstMatches {
-  const byClass = new Map<number, IndexedRule>()
-  for (const rule of rules) {
-    if (rule.classes === null) return { byClass, rest: rule }
-    for (const number of rule.classes) if (!byClass.has(number)) byClass.set(number, rule)
+function listDifferent(
+  numbers: Iterable<number>,
+  wanted: Answer,
+  fallback: (number: number) => Decision,
+): readonly RowEntry[] {
+  const entries: RowEntry[] = []
+  for (const number of numbers) {
+    const decision = wanted.byClass.get(number) ?? wanted.rest
+    if (!sameDecision(decision, fallback(number))) entries.push({ class: number, decision })
   }
-  return { byClass, rest: null }
+  return entries.sort((a, b) => a.class - b.class)
 }
 
-/** Rows of one peer, leaving out what the rows of any peer (`others`) say already. */
-function listRows(peer: Identity, matches: FirstMatches, others: FirstMatches | null): VerdictRow[] {
-  const rows: VerdictRow[] = []
-  const ownRest = matches.rest !== null && matches.rest !== others?.rest
-  if (ownRest && matches.rest !== null) rows.push({ peer, class: 0, rule: matches.rest })
-  for (const [number, rule] of [...matches.byClass].sort(([a], [b]) => a - b)) {
-    const said = others !== null && !ownRest && others.byClass.get(number) === rule
-    if (!said) rows.push({ peer, class: number, rule })
+function toVerdict(
+  direction: Verdict['direction'],
+  local: Identity,
+  peer: Identity,
+  number: number,
+  decision: Decision,
+): Verdict {
+  const { rule, monitor } = decision
+  const verdict = { direction, local, peer, class: number, action: actionOf(decision), rule: rule?.number ?? 0 }
+  return monitor === null ? verdict : { ...verdict, monitor: monitor.number }
+}
+
+/** `locals` = how many (identity, direction) pairs there are in all. */
+export function createRowBudget(locals: number, limit = verdictRowLimit): RowBudget & { readonly next: () => void } {
+  let rows = 0
+  let done = 0
+  return {
+    next: () => {
+      done += 1
+    },
+    spend: (more) => {
+      rows += more
+      if (rows <= limit) return
+      const estimate = Math.round((rows / Math.max(done, 1)) * locals)
+      throw new OperationError(
+        'policy.too-many-rows',
+        `the policy would make about ${estimate} verdict rows; at most ${limit} are made`,
+        { estimate, limit },
+      )
+    },
   }
-  return rows
-}
-
-/** The rules that can decide between a local identity and one peer, as one answer per class. */
-export function matchesOfPeer(local: LocalRules, peer: IdentityClass): FirstMatches {
-  return firstMatches(local.rules.filter((rule) => matchesPeer(peerSideOf(rule, local.direction), peer)))
 }

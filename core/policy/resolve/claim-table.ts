@@ -87,7 +87,7 @@ function patchSorted<T extends Addressed>(
   removed: readonly Addressed[],
   added: readonly T[],
 ): readonly T[] | null {
-  const patched = [...items]
+  const patched = items.slice()
   const replacements = new Map(added.map((item) => [item.address, item]))
   if (replacements.size !== added.length) return null
   for (const { address } of removed) {

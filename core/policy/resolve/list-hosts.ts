@@ -2,34 +2,42 @@ import type { HostName, Inventory, PlannedEndpoint } from '@hyperward/model'
 
 import { compareText } from './compare-text.ts'
 import type { VmChanges } from './record-vms.ts'
-import type { ClassSignature, IdentityClass, ResolvedHost, VmRecord } from './resolved-policy.ts'
+import type { ClassSignature, IdentityClass, ResolvedHost, ResolvedPolicy, VmRecord } from './resolved-policy.ts'
 
 type ClassOf = (signature: ClassSignature) => IdentityClass
 
-/** Every host of the inventory with what is enforced there. `before` are hosts that may be kept when no VM of theirs changed. */
+/** Every host of the inventory with what is enforced there. A host of `before` is kept when no VM of it changed: its classes are then the same objects. */
 export function listHosts(
   inventory: Inventory,
-  { byVm, changed, gone }: VmChanges,
+  { vms, changed, gone }: VmChanges,
   taken: ReadonlySet<string>,
   classOf: ClassOf,
-  before: readonly ResolvedHost[],
+  before: ResolvedPolicy | undefined,
 ): readonly ResolvedHost[] {
   const touched = new Set<HostName>([...changed, ...gone].map((record) => record.vm.host))
-  const kept = new Map<HostName, ResolvedHost>()
-  for (const host of before) {
-    if (!touched.has(host.name) && host.locals.every((local) => classOf(local.signature) === local))
-      kept.set(host.name, host)
+  if (before !== undefined && before.inventory.hosts === inventory.hosts) {
+    if (touched.size === 0) return before.hosts
+    const records = groupByHost(vms, (host) => touched.has(host))
+    return before.hosts.map((host) =>
+      touched.has(host.name) ? toHost(host.name, records.get(host.name) ?? [], taken, classOf) : host,
+    )
   }
-  const recordsByHost = new Map<HostName, VmRecord[]>()
-  for (const record of byVm.values()) {
-    const { host } = record.vm
-    if (kept.has(host)) continue
-    const list = recordsByHost.get(host)
-    if (list === undefined) recordsByHost.set(host, [record])
-    else list.push(record)
-  }
+  const kept = new Map(before?.hosts.flatMap((host) => (touched.has(host.name) ? [] : [[host.name, host] as const])))
+  const records = groupByHost(vms, (host) => !kept.has(host))
   const names = [...new Set(inventory.hosts.map((host) => host.name))].sort(compareText)
-  return names.map((name) => kept.get(name) ?? toHost(name, recordsByHost.get(name) ?? [], taken, classOf))
+  return names.map((name) => kept.get(name) ?? toHost(name, records.get(name) ?? [], taken, classOf))
+}
+
+function groupByHost(
+  vms: readonly VmRecord[],
+  wanted: (host: HostName) => boolean,
+): ReadonlyMap<HostName, readonly VmRecord[]> {
+  const found = new Map<HostName, VmRecord[]>()
+  for (const record of vms) {
+    const { host } = record.vm
+    if (wanted(host) && found.get(host)?.push(record) === undefined) found.set(host, [record])
+  }
+  return found
 }
 
 function toHost(

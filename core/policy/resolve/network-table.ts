@@ -11,7 +11,7 @@ import {
 import { compareText } from './compare-text.ts'
 
 export interface NetworkTable {
-  /** In sorted order of prefix text: the prefix, its own leaves and those of the prefixes around it, and the nearest prefix around it. */
+  /** In sorted order of prefix text: the prefix, its own leaves and those of the prefixes around it, without those that leave it out, and the nearest prefix around it. */
   readonly prefixes: readonly NetworkPrefix[]
   /** Leaves of an address; the same array object for the same leaves. */
   readonly leavesOf: (address: Address) => readonly number[]
@@ -21,31 +21,46 @@ export interface NetworkPrefix {
   readonly prefix: Prefix
   readonly leaves: readonly number[]
   readonly parent: NetworkPrefix | null
+  /** Leaves with this prefix or one around it among their networks, and among their exceptions. */
+  readonly held: readonly number[]
+  readonly kept: readonly number[]
 }
 
 const none: readonly number[] = []
 
-/** `networks[i]` are the prefixes of leaf number `leaves[i]`. */
+/** A leaf holds what is inside one of its `networks` and inside none of its `except`. */
 export function buildNetworkTable(
-  groups: readonly { readonly leaf: number; readonly networks: readonly Prefix[] }[],
+  groups: readonly {
+    readonly leaf: number
+    readonly networks: readonly Prefix[]
+    readonly except: readonly Prefix[]
+  }[],
 ): NetworkTable {
-  const own = new Map<Prefix, Set<number>>()
-  for (const { leaf, networks } of groups) {
-    for (const prefix of networks) own.set(prefix, (own.get(prefix) ?? new Set()).add(leaf))
+  const own = new Map<Prefix, Marks>()
+  const marksOf = (prefix: Prefix): Marks => {
+    const marks = own.get(prefix) ?? { held: [], kept: [] }
+    own.set(prefix, marks)
+    return marks
+  }
+  for (const { leaf, networks, except } of groups) {
+    for (const prefix of networks) marksOf(prefix).held.push(leaf)
+    for (const prefix of except) marksOf(prefix).kept.push(leaf)
   }
   const sorted = [...own]
-    .map(([prefix, leaves]) => ({ prefix, value: toPrefixValue(prefix), leaves }))
+    .map(([prefix, marks]) => ({ prefix, value: toPrefixValue(prefix), marks }))
     .sort((a, b) => a.value.length - b.value.length)
   const lengths = new Map<string, Level>()
   const interned = new Map<string, readonly number[]>()
   const prefixes: NetworkPrefix[] = []
-  for (const { prefix, value, leaves } of sorted) {
+  for (const { prefix, value, marks } of sorted) {
     const parent = longest(lengths, value, value.length)
-    const all = [...new Set([...leaves, ...(parent?.leaves ?? none)])].sort((a, b) => a - b)
+    const held = union(marks.held, parent?.held ?? none)
+    const kept = union(marks.kept, parent?.kept ?? none)
+    const all = kept.length === 0 ? held : held.filter((leaf) => !kept.includes(leaf))
     const key = all.join()
     const shared = interned.get(key) ?? all
     interned.set(key, shared)
-    const found: NetworkPrefix = { prefix, leaves: shared, parent }
+    const found: NetworkPrefix = { prefix, leaves: shared, parent, held, kept }
     prefixes.push(found)
     const levelKey = `${value.family}/${value.length}`
     const level = lengths.get(levelKey) ?? { family: value.family, length: value.length, byNumber: new Map() }
@@ -61,6 +76,17 @@ export function buildNetworkTable(
       return value === null ? none : (search(levels, value)?.leaves ?? none)
     },
   }
+}
+
+/** Leaves that name a prefix among their networks, and among what they leave out. */
+interface Marks {
+  readonly held: number[]
+  readonly kept: number[]
+}
+
+function union(some: readonly number[], others: readonly number[]): readonly number[] {
+  if (some.length === 0) return others
+  return [...new Set([...some, ...others])].sort((a, b) => a - b)
 }
 
 interface Level {

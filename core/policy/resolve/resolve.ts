@@ -9,113 +9,56 @@ import {
   type Policy,
   type PrefixIdentity,
   type TenantName,
-  toIdentity,
   worldIdentity,
 } from '@hyperward/model'
 
 import { toDiagnostic } from '../document/report.ts'
 import { assignNumbers } from './assign-numbers.ts'
 import { buildClaimTable, type ClaimTable, listAddresses, patchAddresses, patchClaimTable } from './claim-table.ts'
+import { numberClasses } from './class-numbers.ts'
 import { compareText } from './compare-text.ts'
 import { listHosts } from './list-hosts.ts'
-import { buildPolicyIndex, type PolicyIndex } from './policy-index.ts'
-import { recordVms, type ToSignature, type VmChanges } from './record-vms.ts'
+import { buildPolicyIndex } from './policy-index.ts'
+import { recordVms, type VmChanges } from './record-vms.ts'
 import type { ClassSignature, IdentityClass, ResolvedPolicy } from './resolved-policy.ts'
+import { createSignatureTable, type SignatureTable } from './signature-table.ts'
 
 export function resolve(policy: Policy, inventory: Inventory, previous?: ResolvedPolicy): ResolvedPolicy {
   const last = previous?.policy === policy ? previous : undefined
   const index = last?.index ?? buildPolicyIndex(policy)
-  const signatures = last?.records.signatures ?? new Map<string, ClassSignature>()
-  const toSignature = createSignatures(index, signatures)
-  const changes = recordVms(inventory, index, toSignature, last)
+  const signatures = last?.records.signatures ?? createSignatureTable(index)
+  const changes = recordVms(inventory, index, signatures.toSignature, last)
   const { changed, gone } = changes
   const patched = last === undefined ? null : patchClaimTable(last.records.claims, gone, changed)
-  const claims = patched ?? buildClaimTable(changes.byVm.values())
-  const networks = index.networks.prefixes.map((prefix) => ({ prefix, signature: toSignature(null, prefix.leaves) }))
-  const numbered = numberClasses(claims, networks, toSignature(null, []), last?.records.bySignature)
-  const { bySignature } = numbered
+  const claims = patched ?? buildClaimTable(changes.vms)
+  const numbers = numberClasses(claims, signatures, last?.records.numbers)
   const classOf = (signature: ClassSignature): IdentityClass => {
-    const found = bySignature.get(signature)
+    const found = numbers.bySignature.get(signature)
     if (found === undefined) throw new Error(`a signature without a number: ${signature.key}`)
     return found
   }
-  const patchable = patched !== null && !numbered.renumbered ? last : undefined
+  const renumbered = last !== undefined && (numbers.collided || last.records.numbers.collided)
+  const patchable = patched !== null && !renumbered ? last : undefined
   return {
     policy,
     inventory,
     index,
-    classes: bySignature === last?.records.bySignature ? last.classes : sortClasses(bySignature),
+    classes: numbers.classes,
     addresses:
       patchable === undefined
         ? listAddresses(claims, classOf)
         : patchAddresses(patchable.addresses, gone, changed, classOf),
-    networks: patchable?.networks ?? listNetworks(networks, classOf),
+    networks: patchable?.networks ?? listNetworks(signatures.networks, classOf),
     zones: keepZones(policy, changes, last) ?? numberZones(policy, inventory),
-    hosts: listHosts(inventory, changes, claims.taken, classOf, patched === null ? [] : (last?.hosts ?? [])),
+    hosts: listHosts(inventory, changes, claims.taken, classOf, patchable),
     problems: [...changes.problems, ...listClashes(claims)],
-    records: { byVm: changes.byVm, claims, bySignature, signatures },
+    records: { vms: changes.vms, claims, numbers, signatures },
   }
-}
-
-function createSignatures(index: PolicyIndex, known: Map<string, ClassSignature>): ToSignature {
-  return (tenant, leaves) => {
-    const sides = new Set<number>()
-    for (const leaf of leaves) for (const side of index.sidesOfLeaf[leaf] ?? []) sides.add(side)
-    const keys = [...sides].map((side) => index.sides[side]?.key ?? '').sort(compareText)
-    const key = [tenant ?? '', ...keys].join('\n')
-    const found = known.get(key)
-    if (found !== undefined) return found
-    const made: ClassSignature = { tenant, sides, key }
-    known.set(key, made)
-    return made
-  }
-}
-
-interface NetworkClass {
-  readonly prefix: PolicyIndex['networks']['prefixes'][number]
-  readonly signature: ClassSignature
-}
-
-interface Numbered {
-  readonly bySignature: ReadonlyMap<ClassSignature, IdentityClass>
-  /** A class that was there before has another number now (a rare collision): nothing made with the old number may be kept. */
-  readonly renumbered: boolean
-}
-
-/** Classes in use get their numbers from their content; an unchanged class keeps its object. */
-function numberClasses(
-  claims: ClaimTable,
-  networks: readonly NetworkClass[],
-  world: ClassSignature,
-  before: ReadonlyMap<ClassSignature, IdentityClass> | undefined,
-): Numbered {
-  const used = new Set<ClassSignature>(claims.uses.keys())
-  for (const { signature } of networks) used.add(signature)
-  used.add(world)
-  if (before?.size === used.size && [...used].every((signature) => before.has(signature))) {
-    return { bySignature: before, renumbered: false }
-  }
-  const others = [...used].filter((signature) => signature !== world)
-  const keys = others.map((signature) => signature.key)
-  const numbers = assignNumbers(keys, { first: worldIdentity + 1, last: 0xffff_ffff })
-  const bySignature = new Map<ClassSignature, IdentityClass>([[world, { identity: worldIdentity, signature: world }]])
-  let renumbered = false
-  for (const signature of others) {
-    const identity = toIdentity(numbers.get(signature.key) ?? 0)
-    const last = before?.get(signature)
-    if (last !== undefined && last.identity !== identity) renumbered = true
-    bySignature.set(signature, last?.identity === identity ? last : { identity, signature })
-  }
-  return { bySignature, renumbered }
-}
-
-function sortClasses(bySignature: ReadonlyMap<ClassSignature, IdentityClass>): readonly IdentityClass[] {
-  return [...bySignature.values()].sort((a, b) => a.identity - b.identity)
 }
 
 /** A prefix with the same identity as what is around it says nothing new. */
 function listNetworks(
-  networks: readonly NetworkClass[],
+  networks: SignatureTable['networks'],
   classOf: (signature: ClassSignature) => IdentityClass,
 ): readonly PrefixIdentity[] {
   const identityOf = new Map(networks.map(({ prefix, signature }) => [prefix, classOf(signature).identity]))

@@ -13,7 +13,9 @@ import type {
 } from '@hyperward/model'
 
 import type { ClaimTable } from './claim-table.ts'
+import type { ClassNumbers } from './class-numbers.ts'
 import type { PolicyIndex } from './policy-index.ts'
+import type { SignatureTable } from './signature-table.ts'
 
 /** A policy with its names filled from one inventory: every address is in one identity class. Immutable. */
 export interface ResolvedPolicy {
@@ -53,16 +55,19 @@ export interface IdentityClass {
 export interface ClassSignature {
   /** Owner of the endpoints; null for addresses of no endpoint. */
   readonly tenant: TenantName | null
+  /** Every side that holds these addresses. Sides of the form "any but" hold most. */
   readonly sides: ReadonlySet<number>
+  /** Sides in which these addresses are and the world is not, or the other way round: where rules can tell the two apart. */
+  readonly unlikeWorld: ReadonlySet<number>
   readonly key: string
 }
 
 export interface ResolveRecords {
-  readonly byVm: ReadonlyMap<string, VmRecord>
+  /** In the inventory's order. */
+  readonly vms: readonly VmRecord[]
   readonly claims: ClaimTable
-  readonly bySignature: ReadonlyMap<ClassSignature, IdentityClass>
-  /** Interned signatures: grows with what was ever seen under this index. */
-  readonly signatures: Map<string, ClassSignature>
+  readonly numbers: ClassNumbers
+  readonly signatures: SignatureTable
 }
 
 export interface VmRecord {

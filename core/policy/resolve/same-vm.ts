@@ -3,7 +3,7 @@ import type { Vm } from '@hyperward/model'
 /** True when nothing that a plan depends on differs. Compares by content: an inventory read anew from a store has new objects throughout. */
 export function sameVm(a: Vm, b: Vm): boolean {
   if (a === b) return true
-  if (a.uuid !== b.uuid || a.name !== b.name || a.host !== b.host || a.tenant !== b.tenant) return false
+  if (a.uuid !== b.uuid || a.name !== b.name || a.host !== b.host || a.tenant !== b.tenant || a.os !== b.os) return false
   return sameLabels(a.labels, b.labels) && sameEndpoints(a.endpoints, b.endpoints)
 }
 
@@ -23,6 +23,7 @@ function sameEndpoints(a: Vm['endpoints'], b: Vm['endpoints']): boolean {
         other !== undefined &&
         endpoint.id === other.id &&
         endpoint.mac === other.mac &&
+        endpoint.segment === other.segment &&
         endpoint.addresses.length === other.addresses.length &&
         endpoint.addresses.every((address, at) => address === other.addresses[at])
       )

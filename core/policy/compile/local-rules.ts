@@ -1,0 +1,38 @@
+import type { Direction } from '@hyperward/model'
+
+import { anySide, type IndexedRule, type PolicyIndex } from '../resolve/policy-index.ts'
+import type { IdentityClass } from '../resolve/resolved-policy.ts'
+import { peerSideOf } from '../resolve/rule-order.ts'
+
+/** The rules that can concern one local identity in one direction, and the peer sides they tell apart. */
+export interface LocalRules {
+  readonly direction: Direction
+  /** In order of evaluation; `pass` and monitor rules too. */
+  readonly rules: readonly IndexedRule[]
+  readonly peerSides: ReadonlySet<number>
+}
+
+export function selectLocalRules(index: PolicyIndex, local: IdentityClass, direction: Direction): LocalRules {
+  const { tenant, sides } = local.signature
+  const peerSides = new Set<number>()
+  if (tenant === null) return { direction, rules: [], peerSides }
+  const { all, forAny, bySide } = index.order.at(tenant, direction)
+  const positions = [...forAny]
+  for (const side of sides) for (const position of bySide.get(side) ?? []) positions.push(position)
+  positions.sort((a, b) => a - b)
+  const rules: IndexedRule[] = []
+  for (const position of positions) {
+    const rule = all[position]
+    if (rule === undefined || (rule.applied !== anySide && !sides.has(rule.applied))) continue
+    rules.push(rule)
+    const peerSide = peerSideOf(rule, direction)
+    if (peerSide !== anySide) peerSides.add(peerSide)
+    else if (rule.classes === null && isFinal(rule)) break
+  }
+  return { direction, rules, peerSides }
+}
+
+/** Nothing after a rule that decides for every peer and class is ever asked. */
+function isFinal({ rule }: IndexedRule): boolean {
+  return !rule.monitor && rule.action !== 'pass'
+}
