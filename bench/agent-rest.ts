@@ -146,6 +146,7 @@ function toPlan(vms: readonly ReturnType<typeof toVm>[]): HostPlan {
     verdicts: [],
     rules: [
       {
+        number: 0,
         ref: defaultDropRef,
         tier: 'builtin',
         tenant: null,

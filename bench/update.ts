@@ -89,7 +89,7 @@ export const bench: Bench = {
 
 /** Endpoints of a fleet in 100 identities, all but none elsewhere; every identity may reach the next one's class. */
 function makePlan(count: number): HostPlan {
-  const rules: PlannedRule[] = [rule('default', 'drop'), rule('p', 'allow')]
+  const rules: PlannedRule[] = [rule(0, 'default', 'drop'), rule(1, 'p', 'allow')]
   const verdicts: Verdict[] = []
   for (let i = 0; i < identities; i += 1) {
     for (let j = 0; j < identities; j += 1) {
@@ -136,8 +136,9 @@ function addressOf(index: number): Address {
   return (addresses[index] ??= must(parseAddress(`10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`)))
 }
 
-function rule(policy: string, action: PlannedRule['action']): PlannedRule {
+function rule(number: number, policy: string, action: PlannedRule['action']): PlannedRule {
   return {
+    number,
     ref: toRuleRef('builtin', null, policy, action),
     tier: 'builtin',
     tenant: null,

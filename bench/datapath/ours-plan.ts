@@ -116,6 +116,7 @@ function makeVerdicts(endpoints: readonly BenchEndpoint[], rules: number): reado
 
 function makeRules(tenant: TenantName, count: number): readonly PlannedRule[] {
   const drop: PlannedRule = {
+    number: 0,
     ref: defaultDropRef,
     tier: 'builtin',
     tenant: null,
@@ -127,7 +128,7 @@ function makeRules(tenant: TenantName, count: number): readonly PlannedRule[] {
   const allow = Array.from({ length: count }, (_, index): PlannedRule => {
     const name = `rule-${index + 1}`
     const ref = toRuleRef('tenant', tenant, 'bench', name)
-    return { ref, tier: 'tenant', tenant, policy: 'bench', name, action: 'allow', log: false }
+    return { number: index + 1, ref, tier: 'tenant', tenant, policy: 'bench', name, action: 'allow', log: false }
   })
   return [drop, ...allow]
 }

@@ -1,6 +1,6 @@
 /**
  * Why the datapath dropped a packet before or beside policy. The numbers are those of drivers/ebpf/bpf/*.h (a test compares them);
- * `policy` means that a rule (or the default) decided, and the event names it. docs/packet-fates.md describes each.
+ * `policy` means that a rule (or the default) decided, `no-gateway` that it wants inspection and there is none; the event names the rule. docs/packet-fates.md describes each.
  */
 export const dropReasons = {
   policy: 0,
@@ -22,6 +22,7 @@ export const dropReasons = {
   'conntrack-full': 16,
   'icmp-error': 17,
   revoked: 18,
+  'no-gateway': 19,
 } as const
 
 export type DropReason = keyof typeof dropReasons

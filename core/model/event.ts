@@ -21,7 +21,7 @@ export type DatapathEvent =
       readonly endpoint: EndpointId
       readonly direction: Direction
       readonly reason: DropReason
-      /** The deciding rule when `reason` is `policy`; null otherwise. */
+      /** The deciding rule when `reason` is `policy` or `no-gateway`; null otherwise. */
       readonly rule: RuleRef | null
       readonly action: Extract<Action, 'drop' | 'reject'>
       readonly tuple: FlowTuple | null

@@ -40,7 +40,7 @@ const executors: Executors = {
     bpf.update(
       fdOf(tables, 'verdicts'),
       renderVerdictKey(row.verdict),
-      renderVerdictValue(row.verdict, names.rules.indexOf(row.label.ref), row.label.log),
+      renderVerdictValue(row, (ref) => names.rules.indexOf(ref)),
     ),
   'remove-verdict': ({ bpf }, tables, step) =>
     ignoreAbsent(bpf.remove(fdOf(tables, 'verdicts'), renderVerdictKey(step.verdict))),
@@ -175,11 +175,11 @@ function renderTable({ names }: Kernel, table: TableName, desired: Tables): Cont
       const { key, value } = layout.verdict
       const keys = Buffer.alloc(desired.verdicts.length * key)
       const values = Buffer.alloc(desired.verdicts.length * value)
-      const indexes = desired.rules.map((label) => names.rules.indexOf(label.ref))
+      // a rule that decided nothing yet is counted too: with zero
+      for (const label of desired.rules.values()) names.rules.indexOf(label.ref)
       for (const [i, verdict] of desired.verdicts.entries()) {
-        const { label } = toVerdictRow(desired, verdict)
         renderVerdictKey(verdict, keys, i * key)
-        renderVerdictValue(verdict, indexes[verdict.rule] ?? 0, label.log, values, i * value)
+        renderVerdictValue(toVerdictRow(desired, verdict), (ref) => names.rules.indexOf(ref), values, i * value)
       }
       return hash(key, value, desired.verdicts.length, keys, values)
     }
@@ -202,7 +202,7 @@ function renderTable({ names }: Kernel, table: TableName, desired: Tables): Cont
       }
     }
     case 'services': {
-      const label = desired.rules[0]
+      const label = desired.rules.get(0)
       const rule = label === undefined ? 0 : names.rules.indexOf(label.ref)
       return {
         type: mapTypes.array,
@@ -212,7 +212,7 @@ function renderTable({ names }: Kernel, table: TableName, desired: Tables): Cont
         flags: 0,
         count: 1,
         keys: renderKey(0),
-        values: renderServices(desired.services, rule, label?.log ?? false),
+        values: renderServices(desired.services, rule, label),
       }
     }
   }

@@ -16,7 +16,16 @@ import {
 } from '@hyperward/model'
 
 import type { EndpointRow, RuleLabel } from './desired.ts'
-import { closedFlag, layout, logFlag, protocolClassesAt, servicePlaces } from './render.ts'
+import {
+  actionNumbers,
+  closedFlag,
+  layout,
+  logFlag,
+  monitorFlag,
+  monitorLogFlag,
+  protocolClassesAt,
+  servicePlaces,
+} from './render.ts'
 
 export interface Entries {
   readonly count: number
@@ -69,6 +78,8 @@ export interface DecodedServices {
   readonly services: ServiceClass[]
   readonly defaultRule: number
   readonly defaultLog: boolean
+  /** 0 = none. */
+  readonly defaultRate: number
 }
 
 /** Runs of one class become one range; class 0 is what no rule names. */
@@ -84,43 +95,63 @@ export function decodeServices(bytes: Buffer): DecodedServices {
       from = value
     }
   }
-  return { services, defaultRule: bytes.readUInt32LE(0), defaultLog: (bytes.readUInt32LE(4) & logFlag) !== 0 }
+  return {
+    services,
+    defaultRule: bytes.readUInt32LE(0),
+    defaultLog: (bytes.readUInt32LE(4) & logFlag) !== 0,
+    defaultRate: bytes.readUInt32LE(8),
+  }
 }
 
-const actions: Readonly<Record<number, Action>> = { 1: 'allow', 2: 'drop', 3: 'reject' }
+const actions: ReadonlyMap<number, Action> = new Map(
+  // entries forgets the keys' type
+  Object.entries(actionNumbers).map(([name, number]) => [number, name as Action]),
+)
 const directions: Readonly<Record<number, Direction>> = { 0: 'ingress', 1: 'egress' }
 
-/** Rows name rules by their place in `rules`, whose first entry is the default. null when a row makes no sense. */
+/** Rows name rules by numbers made here; 0 is the default. null when a row makes no sense. */
 export function decodeVerdicts(
   entries: Entries,
   defaultRule: RuleLabel,
   nameOf: (index: number) => RuleRef | null,
-): { verdicts: Verdict[]; rules: RuleLabel[] } | null {
-  const rules: RuleLabel[] = [defaultRule]
-  const places = new Map<string, number>()
+): { verdicts: Verdict[]; rules: Map<number, RuleLabel> } | null {
+  const rules = new Map<number, RuleLabel>([[0, defaultRule]])
+  const numbers = new Map<string, number>()
+  const numberOf = (ref: RuleRef, action: Action, log: boolean, logRate: number): number => {
+    const key = `${action} ${log} ${logRate} ${ref}`
+    const found = numbers.get(key)
+    if (found !== undefined) return found
+    const number = rules.size
+    numbers.set(key, number)
+    rules.set(number, { ref, action, log, ...(logRate === 0 ? {} : { logRate }) })
+    return number
+  }
   const verdicts: Verdict[] = []
   for (let i = 0; i < entries.count; i += 1) {
     const key = i * layout.verdict.key
     const value = i * layout.verdict.value
-    const action = actions[entries.values.readUInt8(value + 4)]
+    const action = actions.get(entries.values.readUInt8(value + 16))
     const direction = directions[entries.keys.readUInt8(key + 10)]
     const ref = nameOf(entries.values.readUInt32LE(value))
+    const flags = entries.values.readUInt8(value + 17)
     if (action === undefined || direction === undefined || ref === null) return null
-    const log = (entries.values.readUInt8(value + 5) & logFlag) !== 0
-    const label = `${log ? 1 : 0}${ref}`
-    let rule = places.get(label)
-    if (rule === undefined) {
-      rule = rules.push({ ref, log }) - 1
-      places.set(label, rule)
-    }
-    verdicts.push({
+    const verdict: Verdict = {
       direction,
       local: toIdentity(entries.keys.readUInt32LE(key)),
       peer: toIdentity(entries.keys.readUInt32LE(key + 4)),
       class: entries.keys.readUInt16LE(key + 8),
       action,
-      rule,
-    })
+      rule: numberOf(ref, action, (flags & logFlag) !== 0, entries.values.readUInt32LE(value + 8)),
+    }
+    if ((flags & monitorFlag) === 0) {
+      verdicts.push(verdict)
+      continue
+    }
+    const monitorRef = nameOf(entries.values.readUInt32LE(value + 4))
+    const wouldBe = actions.get(entries.values.readUInt8(value + 18))
+    if (monitorRef === null || wouldBe === undefined) return null
+    const rate = entries.values.readUInt32LE(value + 12)
+    verdicts.push({ ...verdict, monitor: numberOf(monitorRef, wouldBe, (flags & monitorLogFlag) !== 0, rate) })
   }
   return { verdicts, rules }
 }

@@ -2,11 +2,13 @@
  * What the maps should say, from plan and attachments. Large sections are the plan's own arrays, not copies: the cost of a change is then the cost of the change.
  */
 import {
+  type Action,
   type Address,
   type AddressIdentity,
   type EndpointId,
   type HostPlan,
   type Mac,
+  type PlannedRule,
   type PrefixIdentity,
   type RuleRef,
   type ServiceClass,
@@ -24,10 +26,12 @@ export interface Attachment {
   readonly segment: number
 }
 
-/** Origin and log flag of a rule; a plan's rules are such. */
+/** What the datapath must know of a rule; a plan's rules are such. */
 export interface RuleLabel {
   readonly ref: RuleRef
+  readonly action: Action
   readonly log: boolean
+  readonly logRate?: number
 }
 
 /** The tables of one generation. */
@@ -36,8 +40,8 @@ export interface Tables {
   readonly networks: readonly PrefixIdentity[]
   readonly services: readonly ServiceClass[]
   readonly verdicts: readonly Verdict[]
-  /** By {@link Verdict.rule}; entry 0 decides where no verdict does. */
-  readonly rules: readonly RuleLabel[]
+  /** By {@link Verdict.rule} and {@link Verdict.monitor}; 0 decides where no verdict does. */
+  readonly rules: ReadonlyMap<number, RuleLabel>
   /** Addresses whose endpoint is on this host, and its tap. */
   readonly owners: ReadonlyMap<Address, number>
 }
@@ -99,12 +103,16 @@ export function toDesired(plan: HostPlan | null, attachments: readonly Attachmen
       networks: sections.networks,
       services: sections.services,
       verdicts: sections.verdicts,
-      rules: sections.rules,
+      rules: toRuleLabels(sections.rules),
       owners,
     },
     endpoints,
     closedBecause,
   }
+}
+
+export function toRuleLabels(rules: readonly PlannedRule[]): ReadonlyMap<number, RuleLabel> {
+  return new Map(rules.map((rule) => [rule.number, rule]))
 }
 
 /** An endpoint's id ends with its MAC (core/model/ids.ts). */

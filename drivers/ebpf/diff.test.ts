@@ -31,6 +31,7 @@ const tables: fc.Arbitrary<Tables> = fc
         class: fc.integer({ min: 0, max: 1 }),
         action: fc.constantFrom(...actions),
         rule: fc.integer({ min: 0, max: 2 }),
+        monitor: fc.option(fc.integer({ min: 1, max: 2 })),
       }),
       { selector: (row) => `${row.direction}/${row.local}/${row.peer}/${row.class}`, maxLength: 8 },
     ),
@@ -46,8 +47,15 @@ const tables: fc.Arbitrary<Tables> = fc
     networks:
       network === null ? [] : makePlan({ endpoints: [], networks: [['10.0.0.0/8', network]] }).sections.networks,
     services: [{ protocol: 6, from: 80, to: 80, class: 1 }],
-    verdicts: rows.map((row) => ({ ...row, local: toIdentity(row.local), peer: toIdentity(row.peer) })),
-    rules: [0, 1, 2].map((i) => ({ ref: ruleRef(`r${i}`), log: logged === i })),
+    verdicts: rows.map(({ monitor, ...row }) => ({
+      ...row,
+      local: toIdentity(row.local),
+      peer: toIdentity(row.peer),
+      ...(monitor === null ? {} : { monitor }),
+    })),
+    rules: new Map(
+      [0, 1, 2].map((i) => [i, { ref: ruleRef(`r${i}`), action: 'drop' as const, log: logged === i }] as const),
+    ),
   }))
 
 /** A small change of the same tables, so that steps in place are common. */
@@ -123,6 +131,7 @@ test('one endpoint more is a step, not a new generation', () => {
   const plan = (count: number): Tables => ({
     ...makePlan({ endpoints: endpoints.slice(0, count) }).sections,
     owners: new Map(),
+    rules: new Map(),
   })
   const difference = diff({ tables: plan(2), endpoints: new Map() }, { tables: plan(3), endpoints: new Map() })
   expect(difference.rebuild).toEqual([])
@@ -139,7 +148,7 @@ test('another endpoint behind a tap is closed before its addresses change, and o
     closed: false,
   })
   const none = makePlan({ endpoints: [] }).sections
-  const empty: Tables = { ...none, owners: new Map() }
+  const empty: Tables = { ...none, owners: new Map(), rules: new Map() }
   const difference = diff(
     { tables: empty, endpoints: new Map([[5, row(1)]]) },
     { tables: empty, endpoints: new Map([[5, row(2)]]) },
@@ -176,10 +185,13 @@ function run(before: Tables, after: Tables, difference: Difference): Tables[] {
         break
       }
       case 'set-verdict': {
-        const { verdict, label } = step.row
-        const rules = [...state.rules, label]
+        const { verdict, label, monitor } = step.row
         const others = state.verdicts.filter((one) => verdictKey(one) !== verdictKey(verdict))
-        state = { ...state, rules, verdicts: [...others, { ...verdict, rule: rules.length - 1 }] }
+        const rule = state.rules.size
+        const rules = new Map([...state.rules, [rule, label] as const])
+        if (monitor !== null) rules.set(rule + 1, monitor)
+        const row = { ...verdict, rule, ...(monitor === null ? {} : { monitor: rule + 1 }) }
+        state = { ...state, rules, verdicts: [...others, row] }
         break
       }
       case 'remove-verdict':
@@ -192,25 +204,32 @@ function run(before: Tables, after: Tables, difference: Difference): Tables[] {
 }
 
 function withDefault(before: Tables, after: Tables): Tables['rules'] {
-  const [label] = after.rules
-  return label === undefined ? before.rules : [label, ...before.rules.slice(1)]
+  const label = after.rules.get(0)
+  return label === undefined ? before.rules : new Map([...before.rules, [0, label] as const])
 }
 
 /** Rows bring their own labels; entry 0 stays the default of the services in force. */
 function relabel(state: Tables, after: Tables): Pick<Tables, 'verdicts' | 'rules'> {
-  const rules = [...state.rules, ...after.rules]
-  return { rules, verdicts: after.verdicts.map((row) => ({ ...row, rule: row.rule + state.rules.length })) }
+  const at = state.rules.size
+  const rules = new Map([...state.rules, ...[...after.rules].map(([number, label]) => [number + at, label] as const)])
+  const moved = (row: Verdict): Verdict => ({
+    ...row,
+    rule: row.rule + at,
+    ...(row.monitor === undefined ? {} : { monitor: row.monitor + at }),
+  })
+  return { rules, verdicts: after.verdicts.map(moved) }
 }
 
 function canonical(state: Tables): unknown {
-  const label = (row: Verdict): string => `${state.rules[row.rule]?.ref} ${state.rules[row.rule]?.log}`
+  const label = (row: Verdict): string =>
+    `${state.rules.get(row.rule)?.ref} ${state.rules.get(row.rule)?.log} ${row.monitor === undefined ? 'none' : state.rules.get(row.monitor)?.ref}`
   return {
     addresses: state.addresses
       .map((row) => `${row.address}=${row.identity}@${state.owners.get(row.address) ?? 0}`)
       .sort(),
     networks: state.networks.map((row) => `${row.prefix}=${row.identity}`).sort(),
     verdicts: state.verdicts.map((row) => `${verdictKey(row)}=${row.action} ${label(row)}`).sort(),
-    fallback: state.rules[0],
+    fallback: state.rules.get(0),
   }
 }
 
@@ -241,6 +260,6 @@ function judge(state: Tables, direction: Direction, local: Address, peer: Addres
         row.class === rowClass,
     )
   const row = find(identityOf(peer), serviceClass) ?? find(identityOf(peer), 0) ?? find(0, serviceClass) ?? find(0, 0)
-  const label = state.rules[row?.rule ?? 0]
+  const label = state.rules.get(row?.rule ?? 0)
   return `${row?.action ?? 'drop'} ${label?.ref} ${label?.log}`
 }

@@ -13,6 +13,8 @@ import type { EndpointRow, RuleLabel, Tables } from './desired.ts'
 export interface VerdictRow {
   readonly verdict: Verdict
   readonly label: RuleLabel
+  /** Of the rule in monitor mode. */
+  readonly monitor: RuleLabel | null
 }
 
 export interface AddressRow {
@@ -85,11 +87,20 @@ function diffTables(before: Tables | null, after: Tables): TablesDifference {
   const addresses = diffRows(before.addresses, after.addresses, (row) => row.address, sameAddressIdentity)
   const networks = diffRows(before.networks, after.networks, (row) => row.prefix, sameNetwork)
   const services = diffRows(before.services, after.services, serviceKey, sameService)
-  const verdicts = diffRows(before.verdicts, after.verdicts, verdictKey, (a, b) => sameVerdict(before, a, after, b))
+  // then equal numbers mean equal rules, and rows are compared without looking them up
+  const agree = [...after.rules].every(([number, label]) => {
+    const old = before.rules.get(number)
+    return old === undefined || sameRule(old, label)
+  })
+  const verdicts = diffRows(before.verdicts, after.verdicts, verdictKey, (a, b) =>
+    agree && a.rule === b.rule && a.monitor === b.monitor
+      ? sameDecision(a, b)
+      : sameDecision(a, b) && sameRules(before, a, after, b),
+  )
   const steps = planSteps(before, after, addresses, verdicts)
   const rebuild: Section[] = []
   if (networks.size > 0) rebuild.push('networks')
-  if (services.size > 0 || !sameLabel(before.rules[0], after.rules[0])) rebuild.push('services')
+  if (services.size > 0 || !sameLabel(before.rules.get(0), after.rules.get(0))) rebuild.push('services')
   if (rebuild.length === 0 && steps !== null) return { rebuild, ...steps }
   if (addresses.size > 0 || ownerChanges(before, after).length > 0) rebuild.push('addresses')
   if (verdicts.size > 0) rebuild.push('verdicts')
@@ -146,9 +157,14 @@ export function toAddressRow(tables: Tables, row: AddressIdentity): AddressRow {
 }
 
 export function toVerdictRow(tables: Tables, verdict: Verdict): VerdictRow {
-  const label = tables.rules[verdict.rule]
-  if (label === undefined) throw new Error(`verdict names rule ${verdict.rule} of ${tables.rules.length}`)
-  return { verdict, label }
+  const label = labelOf(tables, verdict.rule)
+  return { verdict, label, monitor: verdict.monitor === undefined ? null : labelOf(tables, verdict.monitor) }
+}
+
+function labelOf(tables: Tables, number: number): RuleLabel {
+  const label = tables.rules.get(number)
+  if (label === undefined) throw new Error(`a verdict names rule ${number}, which the plan does not have`)
+  return label
 }
 
 function addressOf(row: AddressIdentity | undefined, key: string): Address {
@@ -242,19 +258,33 @@ export function verdictKey(row: Verdict): string {
   return `${row.direction}/${row.local}/${row.peer}/${row.class}`
 }
 
-function sameVerdict(before: Tables, a: Verdict, after: Tables, b: Verdict): boolean {
+function sameDecision(a: Verdict, b: Verdict): boolean {
   return (
     a.local === b.local &&
     a.peer === b.peer &&
     a.class === b.class &&
     a.direction === b.direction &&
-    a.action === b.action &&
-    sameLabel(before.rules[a.rule], after.rules[b.rule])
+    a.action === b.action
   )
 }
 
+/** By what the numbers mean: rows read back from the kernel have numbers of their own. */
+function sameRules(before: Tables, a: Verdict, after: Tables, b: Verdict): boolean {
+  if (!sameLabel(before.rules.get(a.rule), after.rules.get(b.rule))) return false
+  if (a.monitor === undefined || b.monitor === undefined) return a.monitor === b.monitor
+  const [old, label] = [before.rules.get(a.monitor), after.rules.get(b.monitor)]
+  return old !== undefined && label !== undefined && sameRule(old, label)
+}
+
+/** Of a rule that decides: its action is the verdict's. */
 function sameLabel(a: RuleLabel | undefined, b: RuleLabel | undefined): boolean {
-  return a === b || (a !== undefined && b !== undefined && a.ref === b.ref && a.log === b.log)
+  return (
+    a === b || (a !== undefined && b !== undefined && a.ref === b.ref && a.log === b.log && a.logRate === b.logRate)
+  )
+}
+
+function sameRule(a: RuleLabel, b: RuleLabel): boolean {
+  return sameLabel(a, b) && a.action === b.action
 }
 
 function sameEndpoint(a: EndpointRow, b: EndpointRow): boolean {

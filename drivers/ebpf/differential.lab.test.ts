@@ -9,7 +9,7 @@ import { echo, ip, protocol, sctp, tcp, udp, type Ends } from './testing/frames.
 import { address, makePlan, type PlanVerdict } from './testing/make-plan.ts'
 import { openRawSocket, type RawSocket } from './testing/raw-socket.ts'
 
-const actions: readonly Action[] = ['allow', 'allow', 'allow', 'drop', 'reject']
+const actions: readonly Action[] = ['allow', 'allow', 'allow', 'drop', 'reject', 'inspect']
 const directions: readonly Direction[] = ['egress', 'ingress']
 const identity = fc.integer({ min: 1, max: 4 })
 

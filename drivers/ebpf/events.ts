@@ -68,7 +68,7 @@ function decodeDrop(bytes: Buffer, shared: Shared, rule: RuleRef): DatapathEvent
     ...shared,
     kind: 'drop',
     reason,
-    rule: reason === 'policy' ? rule : null,
+    rule: reason === 'policy' || reason === 'no-gateway' ? rule : null,
     action: bytes.readUInt8(75) === 3 ? 'reject' : 'drop',
     tuple: bytes.readUInt8(77) === 1 ? decodeTuple(bytes) : null,
     sourceMac: decodeMac(bytes, 78),

@@ -1,6 +1,7 @@
 /**
  * Our two filters on a tap: attached, exchanged, taken away. A clsact is removed only when we made it and no filter of anybody else is left on it.
  */
+import { known, unknown, type Observed } from '@hyperward/model'
 import { exec } from '@hyperward/os'
 
 import type { Libbpf, TcPlace } from './libbpf.ts'
@@ -16,7 +17,7 @@ export interface Hooks {
   /** null, or what differs from both programs being attached. */
   check(ifindex: number): string | null
   /** Taps that carry or carried our filters, from this process or an earlier one. */
-  known(): readonly number[]
+  known(): Observed<readonly number[]>
 }
 
 const EEXIST = -17
@@ -81,8 +82,8 @@ export function createHooks(bpf: Libbpf, loaded: Loaded): Hooks {
 
     known() {
       const read = bpf.readAll(loaded.maps.hooks, layout.hook.key, layout.hook.value, 8192)
-      if (typeof read === 'number') return []
-      return Array.from({ length: read.count }, (_, i) => read.keys.readUInt32LE(i * layout.hook.key))
+      if (typeof read === 'number') return unknown(`the list of hooked taps cannot be read (errno ${-read})`)
+      return known(Array.from({ length: read.count }, (_, i) => read.keys.readUInt32LE(i * layout.hook.key)))
     },
   }
 }

@@ -43,6 +43,7 @@ const offsets: readonly (readonly [struct: string, field: string, offset: number
   ['network4', 'word', 4],
   ['network6', 'address', 4],
   ['services', 'default_flags', 4],
+  ['services', 'default_rate', 8],
   ['services', 'proto', protocolClassesAt],
   ['services', 'icmp', servicePlaces.get(1)?.at],
   ['services', 'icmpv6', servicePlaces.get(58)?.at],
@@ -52,8 +53,12 @@ const offsets: readonly (readonly [struct: string, field: string, offset: number
   ['verdict_key', 'peer', 4],
   ['verdict_key', 'class', 8],
   ['verdict_key', 'direction', 10],
-  ['verdict_value', 'action', 4],
-  ['verdict_value', 'flags', 5],
+  ['verdict_value', 'monitor', 4],
+  ['verdict_value', 'rate', 8],
+  ['verdict_value', 'monitor_rate', 12],
+  ['verdict_value', 'action', 16],
+  ['verdict_value', 'flags', 17],
+  ['verdict_value', 'monitor_action', 18],
   ['counter', 'bytes', 8],
   ['counter', 'hits', 16],
   ['event', 'packets', 8],
@@ -88,7 +93,7 @@ test('sizes, offsets and numbers are those of the C header', async () => {
       return `_Static_assert(${constant} == ${number}, "${constant}");`
     }),
     ...Object.entries(actionNumbers).map(
-      ([name, number]) => `_Static_assert(ACTION_${name.toUpperCase()} == ${number}, "${name}");`,
+      ([name, number]) => `_Static_assert(ACTION_${name.toUpperCase().replaceAll('-', '_')} == ${number}, "${name}");`,
     ),
     ...Object.entries(directionNumbers).map(
       ([name, number]) => `_Static_assert(${name.toUpperCase()} == ${number}, "${name}");`,

@@ -1,7 +1,7 @@
 /** Every name of a kernel object that this driver makes. */
 
 /** Raised with the layout of the maps: a program never reads maps of another shape, and old pins are left for the older agent. */
-const layoutVersion = 2
+const layoutVersion = 3
 
 export function pinDirectory(pinRoot: string): string {
   return `${pinRoot}/hyperward-${layoutVersion}`

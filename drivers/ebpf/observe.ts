@@ -9,7 +9,7 @@ import {
   decodeVerdicts,
   type Entries,
 } from './decode.ts'
-import type { EndpointRow, Tables } from './desired.ts'
+import type { EndpointRow, RuleLabel, Tables } from './desired.ts'
 import type { Libbpf } from './libbpf.ts'
 import type { Loaded } from './load.ts'
 import { tableNames, type TableName } from './names.ts'
@@ -80,7 +80,13 @@ export function readTables(bpf: Libbpf, fds: Readonly<Record<TableName, number>>
   const decoded = decodeServices(bytes)
   const ref = names.rules.nameOf(decoded.defaultRule)
   if (ref === null) return unknown('the default rule of the loaded tables has no name')
-  const verdicts = decodeVerdicts(rows, { ref, log: decoded.defaultLog }, (index) => names.rules.nameOf(index))
+  const fallback: RuleLabel = {
+    ref,
+    action: 'drop',
+    log: decoded.defaultLog,
+    ...(decoded.defaultRate === 0 ? {} : { logRate: decoded.defaultRate }),
+  }
+  const verdicts = decodeVerdicts(rows, fallback, (index) => names.rules.nameOf(index))
   if (verdicts === null) return unknown('a loaded verdict makes no sense')
   return known({
     ...decodeAddresses(addresses),

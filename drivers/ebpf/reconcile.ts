@@ -88,7 +88,10 @@ export function createReconcile(kernel: Kernel): Reconciler {
     })
     const read = readCurrent()
     if (typeof read === 'string') return report('failed', read)
-    const gone = [...new Set([...hooks.known(), ...read.endpoints.keys()])].filter(
+    const hooked = hooks.known()
+    // taps that carry a filter of ours, and are not known, could not be let go
+    if (!hooked.known) return report('failed', hooked.reason)
+    const gone = [...new Set([...hooked.value, ...read.endpoints.keys()])].filter(
       (ifindex) => !wanted.endpoints.has(ifindex),
     )
     const fresh = attachments.filter(({ ifindex }) => !attached.has(ifindex))
@@ -234,4 +237,11 @@ function diffOrClose(
   return { ...none, rebuild: [] }
 }
 
-const emptyDesired: Tables = { addresses: [], networks: [], services: [], verdicts: [], rules: [], owners: new Map() }
+const emptyDesired: Tables = {
+  addresses: [],
+  networks: [],
+  services: [],
+  verdicts: [],
+  rules: new Map(),
+  owners: new Map(),
+}

@@ -5,19 +5,20 @@ import {
   type Action,
   type Address,
   type Direction,
+  type RuleRef,
   type ServiceClass,
   type Verdict,
 } from '@hyperward/model'
 
-import type { EndpointRow } from './desired.ts'
-import type { AddressRow } from './diff.ts'
+import type { EndpointRow, RuleLabel } from './desired.ts'
+import type { AddressRow, VerdictRow } from './diff.ts'
 
 export const layout = {
   address: { key: 16, value: 8 },
   network4: { key: 8, value: 4 },
   network6: { key: 20, value: 4 },
-  services: { key: 4, value: 8 + 3 * 512 + 3 * 131_072 },
-  verdict: { key: 12, value: 8 },
+  services: { key: 4, value: 12 + 3 * 512 + 3 * 131_072 },
+  verdict: { key: 12, value: 20 },
   endpoint: { key: 4, value: 20 },
   control: { key: 4, value: 16 },
   counter: { key: 4, value: 24 },
@@ -29,21 +30,30 @@ export const layout = {
   event: 88,
 } as const
 
-export const actionNumbers: Readonly<Record<Action, number>> = { allow: 1, drop: 2, reject: 3 }
+export const actionNumbers: Readonly<Record<Action, number>> = {
+  allow: 1,
+  drop: 2,
+  reject: 3,
+  'allow-stateless': 4,
+  inspect: 5,
+}
 export const directionNumbers: Readonly<Record<Direction, number>> = { ingress: 0, egress: 1 }
 export const closedFlag = 1
+/** Of a verdict: its rule has `log`; a monitor rule is named; that one has `log`. */
 export const logFlag = 1
+export const monitorFlag = 2
+export const monitorLogFlag = 4
 
 /** Where each protocol's classes begin in `struct services`, and how many there are. */
 export const servicePlaces: ReadonlyMap<number, { readonly at: number; readonly count: number }> = new Map([
-  [1, { at: 520, count: 256 }],
-  [58, { at: 1032, count: 256 }],
-  [6, { at: 1544, count: 65_536 }],
-  [17, { at: 132_616, count: 65_536 }],
-  [132, { at: 263_688, count: 65_536 }],
+  [1, { at: 524, count: 256 }],
+  [58, { at: 1036, count: 256 }],
+  [6, { at: 1548, count: 65_536 }],
+  [17, { at: 132_620, count: 65_536 }],
+  [132, { at: 263_692, count: 65_536 }],
 ])
 /** Classes of the protocols that have neither ports nor types, by protocol number. */
-export const protocolClassesAt = 8
+export const protocolClassesAt = 12
 
 export function renderKey(index: number): Buffer {
   const bytes = Buffer.alloc(4)
@@ -88,10 +98,16 @@ export function renderNetwork(prefix: Parameters<typeof toPrefixValue>[0]): {
   return { family: 6, key }
 }
 
-export function renderServices(services: readonly ServiceClass[], defaultRule: number, defaultLog: boolean): Buffer {
+/** `label`: of the default drop; `ruleIndex`: where it counts. */
+export function renderServices(
+  services: readonly ServiceClass[],
+  ruleIndex: number,
+  label: RuleLabel | undefined,
+): Buffer {
   const bytes = Buffer.alloc(layout.services.value)
-  bytes.writeUInt32LE(defaultRule)
-  bytes.writeUInt32LE(defaultLog ? logFlag : 0, 4)
+  bytes.writeUInt32LE(ruleIndex)
+  bytes.writeUInt32LE(label?.log === true ? logFlag : 0, 4)
+  bytes.writeUInt32LE(label?.logRate ?? 0, 8)
   for (const service of services) {
     const place = servicePlaces.get(service.protocol)
     if (place === undefined) bytes.writeUInt16LE(service.class, protocolClassesAt + service.protocol * 2)
@@ -113,15 +129,20 @@ export function renderVerdictKey(verdict: Verdict, bytes = Buffer.alloc(layout.v
 }
 
 export function renderVerdictValue(
-  verdict: Verdict,
-  ruleIndex: number,
-  log: boolean,
+  { verdict, label, monitor }: VerdictRow,
+  indexOf: (ref: RuleRef) => number,
   bytes = Buffer.alloc(layout.verdict.value),
   at = 0,
 ): Buffer {
-  bytes.writeUInt32LE(ruleIndex, at)
-  bytes.writeUInt8(actionNumbers[verdict.action], at + 4)
-  bytes.writeUInt8(log ? logFlag : 0, at + 5)
+  const flags =
+    (label.log ? logFlag : 0) | (monitor === null ? 0 : monitorFlag) | (monitor?.log === true ? monitorLogFlag : 0)
+  bytes.writeUInt32LE(indexOf(label.ref), at)
+  bytes.writeUInt32LE(monitor === null ? 0 : indexOf(monitor.ref), at + 4)
+  bytes.writeUInt32LE(label.logRate ?? 0, at + 8)
+  bytes.writeUInt32LE(monitor?.logRate ?? 0, at + 12)
+  bytes.writeUInt8(actionNumbers[verdict.action], at + 16)
+  bytes.writeUInt8(flags, at + 17)
+  bytes.writeUInt8(monitor === null ? 0 : actionNumbers[monitor.action], at + 18)
   return bytes
 }
 

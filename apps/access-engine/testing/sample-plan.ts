@@ -57,6 +57,7 @@ export function samplePlan(
     verdicts: [],
     rules: [
       {
+        number: 0,
         ref: defaultDropRef,
         tier: 'builtin',
         tenant: null,

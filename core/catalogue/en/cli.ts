@@ -348,4 +348,5 @@ export const cliEn = {
   'cli.drop.conntrack-full': 'connection table full',
   'cli.drop.icmp-error': 'ICMP error of no connection',
   'cli.drop.revoked': 'the rule that allowed it is gone',
+  'cli.drop.no-gateway': 'it is to be inspected, and no gateway is attached',
 } as const

@@ -333,4 +333,5 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.drop.conntrack-full': '连接表已满',
   'cli.drop.icmp-error': '不属于任何连接的 ICMP 错误',
   'cli.drop.revoked': '曾允许它的规则已不存在',
+  'cli.drop.no-gateway': '规则要求检测，但没有接入检测网关',
 }

@@ -43,13 +43,14 @@ static __always_inline int drop(const struct packet *packet, const struct contex
 
 /* A verdict that is not allow: counted at its rule, told, and answered when it says so. */
 __noinline int deny(struct __sk_buff *skb, const struct packet *packet, const struct context *context,
-			   const struct decision *decision, __u64 endpoint_and_direction)
+			   const struct verdict_value *decision, __u64 endpoint_and_direction)
 {
 	if (!packet || !context || !decision)
 		return DROP;
 	__u32 endpoint = endpoint_and_direction;
 	count_rule(decision->rule, packet->packets, packet->bytes, 1);
-	tell_drop(packet, endpoint, REASON_POLICY, decision->rule,
+	/* inspected traffic goes through a gateway; none is known here, so it goes nowhere */
+	tell_drop(packet, endpoint, decision->action == ACTION_INSPECT ? REASON_NO_GATEWAY : REASON_POLICY, decision->rule,
 		  decision->action << 8 | (endpoint_and_direction >> 32) << 1 | (decision->flags & VERDICT_LOG));
 	if (decision->action != ACTION_REJECT || !context->mark || skb->mark)
 		return DROP;
@@ -81,7 +82,7 @@ static __always_inline __u64 place(const struct endpoint *endpoint, __u32 direct
 
 /* The verdict of one side on the connection's first packet, rebuilt from its key. */
 __noinline int judge_side(const struct context *context, const struct conn_key *key, __u32 originator_is_a, __u32 side,
-				 struct decision *decision)
+				 struct verdict_value *decision)
 {
 	if (!context || !key || !decision)
 		return 0;
@@ -109,7 +110,7 @@ __noinline int revoke(const struct conn_key *key, const struct packet *packet, s
 	return DROP;
 }
 
-static __always_inline void admit(struct conn *conn, __u32 side, const struct context *context, const struct decision *decision,
+static __always_inline void admit(struct conn *conn, __u32 side, const struct context *context, const struct verdict_value *decision,
 				  const struct endpoint *endpoint)
 {
 	side &= 1;
@@ -158,7 +159,7 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 	if (originator_is_a && same_address(&key->b, &packet->source) && key->port_b == packet->source_port)
 		originator_is_a = 0;
 	__u32 side = context->from ? ORIGINATOR : RESPONDER;
-	struct decision decision = {};
+	struct verdict_value decision = {};
 	look_up(context->slot, &packet->destination, &question.end[RESPONDER]);
 	if (!context->from && !is_group(&packet->destination) &&
 	    !is_own(&question.end[RESPONDER], skb->ifindex, endpoint, &packet->destination))
@@ -181,7 +182,7 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 	conn->end[ORIGINATOR] = packet->seq + packet->payload;
 	__u32 ifindex = 0;
 	struct endpoint *other = 0;
-	struct decision other_decision = {};
+	struct verdict_value other_decision = {};
 	if (!context->from) {
 		admit(conn, RESPONDER, context, &decision, endpoint);
 		conn->tap[RESPONDER] = skb->ifindex;
@@ -241,7 +242,7 @@ __noinline int readmit(struct __sk_buff *skb, const struct packet *packet, const
 		return BEGINS_ANEW;
 	if (first && !begins(packet))
 		return drop(packet, context, endpoint->index, REASON_NO_CONNECTION);
-	struct decision decision = {};
+	struct verdict_value decision = {};
 	judge_side(context, key, originator_is_a, side, &decision);
 	if (decision.action != ACTION_ALLOW)
 		return first ? deny(skb, packet, context, &decision, place(endpoint, direction)) :
@@ -290,7 +291,7 @@ __noinline int relook(struct __sk_buff *skb, const struct packet *packet, const 
 		conn->tap[receiver & 1] = 0;
 		return ADMITTED;
 	}
-	struct decision decision = {};
+	struct verdict_value decision = {};
 	judge_side(context, key, originator_is_a, receiver, &decision);
 	__u64 at = place(other, receiver == ORIGINATOR ? EGRESS : INGRESS);
 	if (decision.action != ACTION_ALLOW)
@@ -411,7 +412,7 @@ __noinline int related(struct __sk_buff *skb, const struct packet *packet, const
 	if (conn->epoch[side] == 0)
 		return drop(packet, context, endpoint->index, REASON_ICMP_ERROR);
 	if (conn->epoch[side] != context->epoch) {
-		struct decision decision = {};
+		struct verdict_value decision = {};
 		judge_side(context, &key, originator_is_a, side, &decision);
 		if (decision.action != ACTION_ALLOW)
 			return drop(packet, context, endpoint->index, REASON_ICMP_ERROR);

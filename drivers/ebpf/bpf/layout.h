@@ -27,14 +27,15 @@ enum drop_reason {
 	REASON_CONNTRACK_FULL = 16,
 	REASON_ICMP_ERROR = 17,
 	REASON_REVOKED = 18,
+	REASON_NO_GATEWAY = 19,
 	REASON_COUNT = 32,
 };
 
-enum action { ACTION_ALLOW = 1, ACTION_DROP = 2, ACTION_REJECT = 3 };
+enum action { ACTION_ALLOW = 1, ACTION_DROP = 2, ACTION_REJECT = 3, ACTION_ALLOW_STATELESS = 4, ACTION_INSPECT = 5 };
 enum direction { INGRESS = 0, EGRESS = 1 };
 /* Sides of a connection: who sent its first packet (judged by `egress`), and who received it (judged by `ingress`). */
 enum side { ORIGINATOR = 0, RESPONDER = 1 };
-enum event_kind { EVENT_DROP = 1, EVENT_FLOW_START = 2, EVENT_FLOW_END = 3 };
+enum event_kind { EVENT_DROP = 1, EVENT_FLOW_START = 2, EVENT_FLOW_END = 3, EVENT_MONITOR = 4 };
 enum flow_end { END_CLOSED = 1, END_RESET = 2, END_TIMEOUT = 3, END_REVOKED = 4 };
 enum conn_state {
 	STATE_SYN_SENT = 1,
@@ -49,6 +50,8 @@ enum conn_state {
 
 #define ENDPOINT_CLOSED 1u /* guarded, but without a plan: nothing passes */
 #define VERDICT_LOG 1u
+#define VERDICT_MONITOR 2u /* `monitor` names a rule */
+#define VERDICT_MONITOR_LOG 4u
 
 /* One word, so that a reader never sees half of a change: epoch << 1 | slot. Its other members never change while loaded. */
 struct control {
@@ -87,6 +90,7 @@ struct network6 {
 struct services {
 	__u32 default_rule;
 	__u32 default_flags;
+	__u32 default_rate;
 	__u16 proto[256];
 	__u16 icmp[256];
 	__u16 icmpv6[256];
@@ -105,9 +109,13 @@ struct verdict_key {
 
 struct verdict_value {
 	__u32 rule; /* index into counters */
+	__u32 monitor; /* the same, of the first rule in monitor mode that would have decided */
+	__u32 rate; /* connections of the rule told a second and host; 0 = the budgets' bound alone */
+	__u32 monitor_rate;
 	__u8 action;
 	__u8 flags;
-	__u16 pad;
+	__u8 monitor_action; /* what it would have done */
+	__u8 pad;
 };
 
 /* Both directions have one key: `a` is the end whose (address, port) compares lower. */

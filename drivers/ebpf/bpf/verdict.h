@@ -10,13 +10,6 @@
 #define IPPROTO_ICMPV6_ 58
 #define IPPROTO_SCTP_ 132
 
-struct decision {
-	__u32 rule;
-	__u8 action;
-	__u8 flags;
-	__u16 pad;
-};
-
 /* What both sides' verdicts are taken on: the first packet's ends, by side, each looked up once, and its destination port or ICMP type. */
 struct question {
 	struct address_value end[2];
@@ -72,7 +65,7 @@ static __always_inline struct verdict_value *row(void *table, __u32 local, __u32
 }
 
 /* The verdict of one side. Fills `out`; anything missing is a drop. */
-__noinline int judge(__u32 slot, __u32 side, const struct question *question, struct decision *out)
+__noinline int judge(__u32 slot, __u32 side, const struct question *question, struct verdict_value *out)
 {
 	if (!question || !out)
 		return 0;
@@ -81,10 +74,8 @@ __noinline int judge(__u32 slot, __u32 side, const struct question *question, st
 	__u16 port = question->port;
 	__u8 proto = question->proto;
 	__u16 class = 0;
+	__builtin_memset(out, 0, sizeof(*out));
 	out->action = ACTION_DROP;
-	out->rule = 0;
-	out->flags = 0;
-	out->pad = 0;
 	__u32 zero = 0;
 	void *table = bpf_map_lookup_elem(&services, &slot);
 	struct services *service = table ? bpf_map_lookup_elem(table, &zero) : 0;
@@ -92,6 +83,7 @@ __noinline int judge(__u32 slot, __u32 side, const struct question *question, st
 		return 0;
 	out->rule = service->default_rule;
 	out->flags = service->default_flags;
+	out->rate = service->default_rate;
 	if (proto == IPPROTO_TCP_)
 		class = service->tcp[port];
 	else if (proto == IPPROTO_UDP_)
@@ -117,8 +109,6 @@ __noinline int judge(__u32 slot, __u32 side, const struct question *question, st
 		value = row(table, local_id, 0, 0, direction);
 	if (!value)
 		return 0;
-	out->rule = value->rule;
-	out->action = value->action;
-	out->flags = value->flags;
+	*out = *value;
 	return 0;
 }

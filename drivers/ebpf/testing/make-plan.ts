@@ -23,6 +23,7 @@ import {
   type Prefix,
   type Revision,
   type RuleRef,
+  type Verdict,
 } from '@hyperward/model'
 
 export interface PlanEndpoint {
@@ -35,8 +36,17 @@ export interface PlanEndpoint {
   readonly elsewhere?: boolean
 }
 
-/** [direction, local, peer, class, action, rule name, log?] */
-export type PlanVerdict = readonly [Direction, number, number, number, Action, string, boolean?]
+/** [direction, local, peer, class, action, rule name, log?, monitor?]: `log` = connections told a second; `monitor` = rule in monitor mode, its action and log. */
+export type PlanVerdict = readonly [
+  Direction,
+  number,
+  number,
+  number,
+  Action,
+  string,
+  (boolean | number)?,
+  (readonly [name: string, action: Action, log?: boolean | number])?,
+]
 
 export interface PlanInput {
   readonly endpoints: readonly PlanEndpoint[]
@@ -54,6 +64,7 @@ const tenants = ['acme', 'globex']
 export function makePlan(input: PlanInput): HostPlan {
   const rules: PlannedRule[] = [
     {
+      number: 0,
       ref: toRuleRef('builtin', null, 'default', 'drop'),
       tier: 'builtin',
       tenant: null,
@@ -63,13 +74,36 @@ export function makePlan(input: PlanInput): HostPlan {
       log: input.defaultLog ?? false,
     },
   ]
-  const verdicts = (input.verdicts ?? []).map(([direction, local, peer, serviceClass, action, name, log = false]) => {
-    let rule = rules.findIndex((one) => one.name === name)
-    if (rule < 0) {
-      const tenant = must(parseTenantName('acme'))
-      rule = rules.push({ ref: ruleRef(name), tier: 'tenant', tenant, policy: 'p', name, action, log }) - 1
+  const numberOf = (name: string, action: Action, log: boolean | number, monitor: boolean): number => {
+    const found = rules.find((one) => one.name === name)
+    if (found !== undefined) return found.number
+    const number = ruleNumber(name)
+    rules.push({
+      number,
+      ref: ruleRef(name),
+      tier: 'tenant',
+      tenant: must(parseTenantName('acme')),
+      policy: 'p',
+      name,
+      action,
+      log: log !== false,
+      ...(typeof log === 'number' ? { logRate: log } : {}),
+      ...(monitor ? { monitor } : {}),
+      ...(action === 'inspect' ? { profile: 'acme/web' } : {}),
+    })
+    return number
+  }
+  const verdicts = (input.verdicts ?? []).map((row): Verdict => {
+    const [direction, local, peer, serviceClass, action, name, log = false, monitor] = row
+    return {
+      direction,
+      local: toIdentity(local),
+      peer: toIdentity(peer),
+      class: serviceClass,
+      action,
+      rule: name === 'drop' ? 0 : numberOf(name, action, log, false),
+      ...(monitor === undefined ? {} : { monitor: numberOf(monitor[0], monitor[1], monitor[2] ?? false, true) }),
     }
-    return { direction, local: toIdentity(local), peer: toIdentity(peer), class: serviceClass, action, rule }
   })
   return {
     format: hostPlanFormat,
@@ -105,6 +139,13 @@ export function makePlan(input: PlanInput): HostPlan {
       rules,
     },
   }
+}
+
+/** As in a real plan: the same for the same name, in no order, and no place in a list. */
+function ruleNumber(name: string): number {
+  let number = 0x811c_9dc5
+  for (const byte of Buffer.from(name)) number = Math.imul(number ^ byte, 0x0100_0193) >>> 0
+  return number
 }
 
 export function ruleRef(name: string): RuleRef {
