@@ -12,7 +12,8 @@ import {
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { combineVerdicts, explain } from '../explain/explain.ts'
+import { combineVerdicts } from '../explain/combine-verdicts.ts'
+import { explain } from '../explain/explain.ts'
 import { parseInventory } from '../parse/parse-inventory.ts'
 import { parsePolicy } from '../parse/parse-policy.ts'
 import { resolve } from '../resolve/resolve.ts'

@@ -1,4 +1,4 @@
-/** Which rule decides a packet's fate and why the others do not, in the policy's own words; and the same question put to loaded plans. */
+/** Which rule decides a packet's fate and why the others do not, in the policy's own words. */
 import {
   type Action,
   type Address,
@@ -7,25 +7,20 @@ import {
   type EndpointId,
   type GroupName,
   type HostName,
-  type HostPlan,
   type Identity,
   type Packet,
-  type PlannedRule,
   type Rule,
   type RuleRef,
-  type RuleSide,
-  type Service,
   type TenantName,
   type Vm,
 } from '@hyperward/model'
 
+import { lookupIdentity } from '../compile/lookup-verdict.ts'
 import { linkLocalAddress } from '../resolve/link-local-address.ts'
 import type { ResolvedPolicy } from '../resolve/resolved-policy.ts'
-import { lookupIdentity, lookupVerdict } from '../compile/lookup-verdict.ts'
-import { groupsOf } from './group-membership.ts'
-
-/** `not-enforced`: neither address is an endpoint's, so nothing of ours stands in the way. */
-export type FlowVerdict = Action | 'not-enforced'
+import { combineVerdicts, type FlowVerdict } from './combine-verdicts.ts'
+import { type AddressOwner, groupsOf } from './group-membership.ts'
+import { type RuleStep, walkRules } from './walk-rules.ts'
 
 export interface ExplainedAddress {
   readonly address: Address
@@ -37,21 +32,6 @@ export interface ExplainedAddress {
   readonly groups: readonly GroupName[]
 }
 
-export type RuleOutcome =
-  /** It decided. */
-  | 'decides'
-  /** Its source, its destination or its service is another. */
-  | 'other-source'
-  | 'other-destination'
-  | 'other-service'
-  /** It would match, but an earlier rule decided. */
-  | 'too-late'
-
-export interface RuleStep {
-  readonly rule: Rule
-  readonly outcome: RuleOutcome
-}
-
 export interface ExplainedSide {
   readonly direction: Direction
   readonly endpoint: EndpointId
@@ -59,7 +39,11 @@ export interface ExplainedSide {
   readonly ref: RuleRef
   /** Null when no rule matched: the default drop. */
   readonly rule: Rule | null
-  /** Every rule enforced at this side, in order of evaluation. */
+  /** Of `inspect`: the gateway profile. */
+  readonly profile: GroupName | null
+  /** The first rule in monitor mode that would have decided. */
+  readonly monitor: Rule | null
+  /** Every rule of the provider and of the endpoint's tenant, in order of evaluation, also those that do not hold now. */
   readonly walk: readonly RuleStep[]
 }
 
@@ -76,120 +60,47 @@ export interface Explanation {
 export function explain(resolved: ResolvedPolicy, packet: Packet): Explanation {
   const source = explainAddress(resolved, packet.source)
   const destination = explainAddress(resolved, packet.destination)
-  const sides = [
-    explainSide(resolved, packet, 'egress', source, source, destination),
-    explainSide(resolved, packet, 'ingress', destination, source, destination),
-  ].filter((side) => side !== null)
-  return { packet, source, destination, sides, verdict: combineVerdicts(sides.map((side) => side.action)) }
-}
-
-export interface LoadedSide {
-  readonly direction: Direction
-  readonly host: HostName
-  readonly endpoint: EndpointId
-  readonly action: Action
-  readonly rule: PlannedRule
-}
-
-/** What the plans that hosts hold do with it. A host whose plan is not given is not asked. */
-export function explainPlans(
-  plans: readonly HostPlan[],
-  packet: Packet,
-): { readonly sides: readonly LoadedSide[]; readonly verdict: FlowVerdict } {
-  const ask = (direction: Direction, local: Address, peer: Address): readonly LoadedSide[] =>
-    plans.flatMap((plan) => {
-      const endpoint = plan.sections.endpoints.find(
-        ({ mac, addresses }) => addresses.includes(local) || linkLocalAddress(mac) === local,
-      )
-      if (endpoint === undefined) return []
-      const { action, rule } = lookupVerdict(plan, direction, local, peer, packet.protocol, packet.port)
-      return [{ direction, host: plan.host, endpoint: endpoint.id, action, rule }]
+  const sides = (['egress', 'ingress'] as const).flatMap((direction): readonly ExplainedSide[] => {
+    const local = direction === 'egress' ? source : destination
+    if (local.endpoint === null || local.tenant === null) return []
+    const { steps, rule, monitor } = walkRules(resolved.policy, {
+      packet,
+      direction,
+      tenant: local.tenant,
+      source: new Set(source.groups),
+      destination: new Set(destination.groups),
     })
-  const sides = [
-    ...ask('egress', packet.source, packet.destination),
-    ...ask('ingress', packet.destination, packet.source),
-  ]
-  return { sides, verdict: combineVerdicts(sides.map((side) => side.action)) }
-}
-
-/** A connection passes when every side that is enforced allows it; the first side that does not tells how it fails. */
-export function combineVerdicts(actions: readonly Action[]): FlowVerdict {
-  if (actions.length === 0) return 'not-enforced'
-  return actions.find((action) => action !== 'allow') ?? 'allow'
+    const decided = { action: rule?.action ?? 'drop', ref: rule?.ref ?? defaultDropRef, rule } as const
+    return [{ direction, endpoint: local.endpoint, ...decided, profile: rule?.profile ?? null, monitor, walk: steps }]
+  })
+  return { packet, source, destination, sides, verdict: combineVerdicts(sides.map((side) => side.action)) }
 }
 
 function explainAddress(resolved: ResolvedPolicy, address: Address): ExplainedAddress {
   const { policy, inventory, addresses, networks } = resolved
   const owner = findOwner(inventory.vms, address, resolved)
-  const identity = lookupIdentity({ addresses, networks }, address)
-  const groups = [...groupsOf(policy, address, owner?.vm ?? null)].sort()
   return {
     address,
-    identity,
-    endpoint: owner?.endpoint ?? null,
+    identity: lookupIdentity({ addresses, networks }, address),
+    endpoint: owner?.endpoint.id ?? null,
     vmName: owner?.vm.name ?? null,
     host: owner?.vm.host ?? null,
-    tenant: owner?.vm.tenant ?? null,
-    groups,
+    tenant: owner?.tenant ?? null,
+    groups: [...groupsOf(policy, address, owner)].sort(),
   }
 }
 
 /** The endpoint that an address is enforced as; none when two claim it. */
-function findOwner(
-  vms: readonly Vm[],
-  address: Address,
-  resolved: ResolvedPolicy,
-): { readonly vm: Vm; readonly endpoint: EndpointId } | null {
+function findOwner(vms: readonly Vm[], address: Address, resolved: ResolvedPolicy): AddressOwner | null {
   if (resolved.records.claims.taken.has(address)) return null
   for (const vm of vms) {
-    if (vm.tenant === null) continue
-    for (const { id, mac, addresses } of vm.endpoints) {
-      if (addresses.includes(address) || linkLocalAddress(mac) === address) return { vm, endpoint: id }
+    const { tenant } = vm
+    if (tenant === null) continue
+    for (const endpoint of vm.endpoints) {
+      if (endpoint.addresses.includes(address) || linkLocalAddress(endpoint.mac) === address) {
+        return { vm, endpoint, tenant }
+      }
     }
   }
   return null
-}
-
-function explainSide(
-  resolved: ResolvedPolicy,
-  packet: Packet,
-  direction: Direction,
-  local: ExplainedAddress,
-  source: ExplainedAddress,
-  destination: ExplainedAddress,
-): ExplainedSide | null {
-  if (local.endpoint === null || local.tenant === null) return null
-  const inSource = new Set(source.groups)
-  const inDestination = new Set(destination.groups)
-  let decided: Rule | null = null
-  const walk = resolved.index.rulesAt(local.tenant, direction).map(({ rule }): RuleStep => {
-    if (!sideHolds(rule.source, inSource)) return { rule, outcome: 'other-source' }
-    if (!sideHolds(rule.destination, inDestination)) return { rule, outcome: 'other-destination' }
-    if (!serviceHolds(rule.service, packet)) return { rule, outcome: 'other-service' }
-    if (decided !== null) return { rule, outcome: 'too-late' }
-    decided = rule
-    return { rule, outcome: 'decides' }
-  })
-  const rule = walk.find((step) => step.outcome === 'decides')?.rule ?? null
-  return {
-    direction,
-    endpoint: local.endpoint,
-    action: rule?.action ?? 'drop',
-    ref: rule?.ref ?? defaultDropRef,
-    rule,
-    walk,
-  }
-}
-
-function sideHolds(side: RuleSide, groups: ReadonlySet<GroupName>): boolean {
-  return side.kind === 'any' || side.groups.some((group) => groups.has(group))
-}
-
-function serviceHolds(service: Service, { protocol, port = 0 }: Packet): boolean {
-  if (service.kind === 'any') return true
-  return service.entries.some(
-    (entry) =>
-      entry.protocol === protocol &&
-      (entry.ranges.length === 0 || entry.ranges.some(({ from, to }) => from <= port && port <= to)),
-  )
 }

@@ -1,17 +1,30 @@
 /** Which of a policy's groups an address is in: every group, also those no rule names. For telling people, one address at a time. */
 import {
   type Address,
+  assertNever,
+  type Endpoint,
   type GroupName,
   type Policy,
   prefixContains,
+  type RuleSide,
   type Selector,
+  type TenantName,
   toAddressValue,
   toPrefixValue,
   type Vm,
 } from '@hyperward/model'
 
-/** `vm` is the owner of the address, or null when it is no endpoint's. */
-export function groupsOf(policy: Policy, address: Address, vm: Vm | null): ReadonlySet<GroupName> {
+import { meets } from '../resolve/endpoint-leaves.ts'
+
+/** Whose address it is. A VM without a tenant owns nothing: its address is one outside address among others. */
+export interface AddressOwner {
+  readonly vm: Vm
+  readonly endpoint: Endpoint
+  readonly tenant: TenantName
+}
+
+/** `owner` null = no endpoint's. */
+export function groupsOf(policy: Policy, address: Address, owner: AddressOwner | null): ReadonlySet<GroupName> {
   const selectors = new Map(policy.groups.map((group) => [group.name, group.selector]))
   const value = toAddressValue(address)
   const known = new Map<GroupName, boolean>()
@@ -20,28 +33,38 @@ export function groupsOf(policy: Policy, address: Address, vm: Vm | null): Reado
     if (already !== undefined) return already
     // a cycle, which a parsed policy cannot have, would end here as "not in"
     known.set(name, false)
-    const found = selects(selectors.get(name))
+    const selector = selectors.get(name)
+    const found = selector !== undefined && selects(selector)
     known.set(name, found)
     return found
   }
-  const selects = (selector: Selector | undefined): boolean => {
-    switch (selector?.kind) {
+  const isInside = (prefix: Parameters<typeof toPrefixValue>[0]): boolean =>
+    prefixContains(toPrefixValue(prefix), value)
+  const selects = (selector: Selector): boolean => {
+    switch (selector.kind) {
       case 'networks':
-        return selector.networks.some((prefix) => prefixContains(toPrefixValue(prefix), value))
+        return selector.networks.some(isInside) && !selector.except.some(isInside)
       case 'groups':
-        return selector.groups.some(isIn)
-      case 'labels':
-        return vm !== null && matchesLabels(selector, vm)
-      case undefined:
-        return false
+        return selector.groups.some(isIn) && !selector.except.some(isIn)
+      case 'endpoints':
+        return owner !== null && selectsEndpoint(selector, owner)
+      default:
+        return assertNever(selector)
     }
   }
   return new Set([...selectors.keys()].filter(isIn))
 }
 
-function matchesLabels({ tenants, labels }: Extract<Selector, { kind: 'labels' }>, vm: Vm): boolean {
-  if (vm.tenant === null || (tenants !== null && !tenants.includes(vm.tenant))) return false
-  return Object.entries(labels).every(
-    ([key, values]) => Object.hasOwn(vm.labels, key) && values.includes(vm.labels[key] ?? ''),
-  )
+/** Whether a side of a rule holds for what is in these groups. */
+export function sideHolds(side: RuleSide, groups: ReadonlySet<GroupName>): boolean {
+  const named = side.kind === 'any' || side.groups.some((group) => groups.has(group))
+  return named && !side.except.some((group) => groups.has(group))
+}
+
+export function selectsEndpoint(
+  { tenants, criteria }: Extract<Selector, { kind: 'endpoints' }>,
+  owner: AddressOwner,
+): boolean {
+  if (tenants !== null && !tenants.includes(owner.tenant)) return false
+  return criteria.every((criterion) => meets(criterion, owner.vm, owner.endpoint.segment))
 }
