@@ -17,15 +17,25 @@ export interface ClaimTable {
 const patchLimit = 256
 
 export function buildClaimTable(records: Iterable<VmRecord>): ClaimTable {
-  const claims: Claim[] = []
-  for (const record of records) for (const claim of record.claims) claims.push(claim)
-  claims.sort((a, b) => compareText(a.address, b.address) || compareText(a.endpoint, b.endpoint))
+  const byAddress = new Map<string, Claim[] | Claim>()
   const taken = new Set<string>()
-  for (const [index, { address }] of claims.entries()) if (address === claims[index - 1]?.address) taken.add(address)
+  for (const record of records) {
+    for (const claim of record.claims) {
+      const others = byAddress.get(claim.address)
+      if (others !== undefined) taken.add(claim.address)
+      byAddress.set(claim.address, others === undefined ? claim : [others, claim].flat())
+    }
+  }
+  // without a comparison of ours the sort of texts is several times faster, and in the same order
+  const claims = [...byAddress.keys()].sort().flatMap((address) => byClaimant(byAddress.get(address) ?? []))
   const uses = new Map<ClassSignature, number>()
   for (const { address, signature } of claims)
     if (!taken.has(address)) uses.set(signature, (uses.get(signature) ?? 0) + 1)
   return { claims, taken, uses }
+}
+
+function byClaimant(claims: readonly Claim[] | Claim): readonly Claim[] | Claim {
+  return 'length' in claims ? [...claims].sort((a, b) => compareText(a.endpoint, b.endpoint)) : claims
 }
 
 /** Null when patching does not apply: too much changed, or an address is or would be claimed twice. */

@@ -68,14 +68,40 @@ export function buildNetworkTable(
     lengths.set(levelKey, level)
   }
   const levels = [...lengths.values()].sort((a, b) => b.length - a.length)
+  const beginnings = listBeginnings(prefixes.map(({ prefix }) => prefix))
   return {
     prefixes: prefixes.sort((a, b) => compareText(a.prefix, b.prefix)),
     leavesOf: (address) => {
-      if (levels.length === 0) return none
+      if (!beginnings.mayHold(address)) return none
       const value = parseAddressValue(address)
       return value === null ? none : (search(levels, value)?.leaves ?? none)
     },
   }
+}
+
+/** Most addresses are in no network, and most of those begin with another number: told without reading the rest. */
+function listBeginnings(prefixes: readonly Prefix[]): { readonly mayHold: (address: Address) => boolean } {
+  const known = new Set<string>()
+  let wide4 = false
+  let wide6 = false
+  for (const prefix of prefixes) {
+    const { family, length } = toPrefixValue(prefix)
+    if (family === 4 && length < 8) wide4 = true
+    else if (family === 6 && length < 16) wide6 = true
+    else known.add(beginningOf(prefix))
+  }
+  return {
+    mayHold: (address) => {
+      const beginning = beginningOf(address)
+      return known.has(beginning) || (beginning.endsWith('.') ? wide4 : wide6)
+    },
+  }
+}
+
+/** First octet with its dot, or first group with its colon, of a canonical text. */
+function beginningOf(text: Address | Prefix): string {
+  for (let at = 0; at < 5; at += 1) if (text[at] === '.' || text[at] === ':') return text.slice(0, at + 1)
+  throw new Error(`neither an address nor a prefix: ${text}`)
 }
 
 /** Leaves that name a prefix among their networks, and among what they leave out. */
