@@ -146,7 +146,7 @@ function criterionHolds(criterion: Criterion, { vm, endpoint }: Attachment): boo
 }
 
 function matchesSome(patterns: readonly string[], text: string | undefined): boolean {
-  return text !== undefined && patterns.some((pattern) => matchesGlob([...pattern], [...text]))
+  return text !== undefined && patterns.some((pattern) => matchesGlob(Array.from(pattern), Array.from(text)))
 }
 
 function matchesGlob(pattern: readonly string[], text: readonly string[]): boolean {
