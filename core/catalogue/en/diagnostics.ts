@@ -5,6 +5,7 @@ export const diagnosticsEn = {
   'address.host-bits':
     '"{text}" has bits set beyond its prefix length. Write "{remedy}", or the single address without a length.',
   'address.malformed': '"{text}" is not {@expected}. Write it like {example}.',
+  'date.malformed': '"{text}" is not {@expected}. Write it like {example}.',
   'document.alias':
     'YAML aliases (*name) are not accepted. Give the value a name as a group or a service and use that name.',
   'document.empty': 'The document is empty. It must begin with apiVersion: {version}.',
@@ -12,21 +13,29 @@ export const diagnosticsEn = {
   'document.several': 'The file holds more than one YAML document. Keep one document in a file.',
   'document.too-deep': 'The document is nested deeper than {limit} levels.',
   'document.too-large': 'The document has {size} characters; the most that is read is {limit}.',
+  'document.too-many-files': 'There are {count} files; at most {limit} are read together.',
   'document.too-many-problems': 'There are more problems than the {limit} shown. Mend these first.',
+  'document.too-many-values': 'The document has more than {limit} words and marks. Split it, or name what is repeated.',
   'document.wrong-kind': 'kind is "{text}", but a document of kind {expected} is wanted here.',
   'document.wrong-version': 'apiVersion is "{text}", but this release reads {expected}.',
-  'field.duplicate': 'The key "{field}" is written twice here; the first is in line {line}. Keep one.',
+  'field.duplicate': 'The key "{field}" is written twice; the first is in line {line}[ of {file}]. Keep one.',
   'field.missing': 'The field "{field}" is missing.[ Write {example}.]',
   'field.unknown': 'There is no field "{field}" here.[ Did you mean "{nearest}"?]',
   'field.wrong-type': 'This must be {@expected}, but it is {@actual}.',
   'group.cycle': 'The group "{group}" contains itself: {cycle}. Take one of these out of the other.',
   'group.duplicate': 'The group "{group}" is listed twice. Keep one.',
-  'group.empty-selector': 'The group "{group}" selects nothing. Give it labels, networks or groups.',
+  'group.empty-selector':
+    'The group "{group}" selects nothing. Give it labels, expressions, names, os, hosts, segments, networks or groups.',
+  'group.except-alone':
+    '"except" takes addresses out of networks or members out of groups, and here is neither. To leave out endpoints write not: labels: ….',
   'group.foreign':
     'Tenant "{tenant}" cannot name "{group}": a tenant sees its own groups and those of the provider (provider/NAME).',
   'group.mixed-selector':
     'The group "{group}" has both {first} and {second}. Keep one; to join them, make two groups and name both under groups.',
   'group.unknown': 'There is no group "{group}".[ Did you mean "{nearest}"?]',
+  'guarantee.names-nothing':
+    'Nothing is in "{field}" of the guarantee "{guarantee}", so it says nothing about this inventory.',
+  'guarantee.one-statement': 'The guarantee "{guarantee}" must have exactly one of never, always and only-through.',
   'host.malformed': '"{text}" is not a host name. Use lower-case letters, digits, "." and "-", at most 63 characters.',
   'icmp-type.unknown': '"{text}" is not an {protocol} type. Write a number from 0 to 255 or a name such as {example}.',
   'inventory.duplicate-address':
@@ -36,26 +45,48 @@ export const diagnosticsEn = {
   'inventory.duplicate-mac': 'The MAC {mac} belongs to endpoint {other} already. Give each endpoint its own.',
   'inventory.duplicate-vm': 'The VM {vm} is listed twice. Keep one.',
   'inventory.unknown-host': 'The host "{host}" is not under hosts.[ Did you mean "{nearest}"?]',
-  'label.unknown-key':
-    'No VM that this group can see has a label "{label}", so the group "{group}" is empty.[ Did you mean "{nearest}"?]',
+  'label.unknown-key': 'No VM that the group "{group}" can see has a label "{label}".[ Did you mean "{nearest}"?]',
   'mac.malformed': '"{text}" is not the MAC address of a network card. Write it like 52:54:00:12:34:56.',
-  'name.duplicate': 'The {@thing} "{name}" is there twice; the first is in line {line}. Give each its own name.',
+  'name.duplicate':
+    'The {@thing} "{name}" is there twice; the first is in line {line}[ of {file}]. Give each its own name.',
+  'name.foreign':
+    'Tenant "{tenant}" cannot name the {@thing} "{name}": a tenant sees its own and those of the provider (provider/NAME).',
   'name.malformed':
     '"{text}" cannot be the name of a {@thing}. Use letters and digits of any script, inside also ".", "_" and "-".',
   'name.reserved': '"{text}" has a meaning of its own and cannot be the name of a {@thing}. Choose another.',
   'name.too-long':
     'The name of this {@thing} has {length} characters; at most {limit} are allowed. It begins "{start}".',
+  'name.unknown': 'There is no {@thing} "{name}".[ Did you mean "{nearest}"?]',
+  'number.out-of-range': '"{text}" is not a whole number from {from} to {to}.',
+  'pattern.too-long': 'The pattern has {length} characters; at most {limit} are allowed.',
+  'policy.order-missing':
+    'The policy "{policy}" needs an order: policies here come from several files, or some of them have one.',
+  'policy.order-tie': 'The policies "{policy}" and "{other}" both have order {order}. Give each its own.',
   'port.duplicate': '{@what} {text} is listed twice. Keep one.',
   'port.inverted-range': 'The range {text} runs backwards. Write {remedy}.',
   'port.malformed': '"{text}" is not a {@what}. Write a number, a range such as {example}, or any.',
   'port.out-of-range': '{@what} {text} is outside {from}-{to}.',
   'port.overlap': '{first} and {second} overlap. Write one range, {remedy}.',
   'protocol.out-of-range': '"{text}" is not a protocol number. Write a number from 0 to 255, such as 47 for GRE.',
-  'rule.action-unknown': '"{text}" is not an action. Write allow, drop or reject.[ Did you mean "{nearest}"?]',
+  'rule.action-unknown': '"{text}" is not an action. Write {known}.[ Did you mean "{nearest}"?]',
   'rule.any-in-list': '"any" stands for everything and cannot be one of a list. Write it alone, or take it out.',
   'rule.direction-unknown': '"{text}" is not a direction. Write ingress, egress or both.[ Did you mean "{nearest}"?]',
   'rule.empty-side': 'The list under {field} is empty, so the rule would match nothing. Name a group, or write any.',
-  'service.empty': 'The service matches nothing. Give it tcp, udp, sctp, icmp, icmpv6 or protocol.',
+  'rule.nothing-left': 'Under {field}, "not" takes out all that is named, so the rule would match nothing.',
+  'rule.profile-without-inspect': 'A profile goes with the action inspect only; this rule has {action}.',
+  'schedule.day-unknown':
+    '"{text}" is not a day of the week. Write mon, tue, wed, thu, fri, sat, sun, or a run such as mon-fri.[ Did you mean "{nearest}"?]',
+  'schedule.never': 'This never holds: {@reason}. A rule with it would never be active.',
+  'schedule.time-malformed': '"{text}" is not a time of day. Write it like {example}.',
+  'schedule.zone-unknown':
+    'There is no time zone "{text}". Write a name of the IANA list such as Europe/Berlin.[ Did you mean "{nearest}"?]',
+  'selector.expression': 'An expression on "{label}" must have exactly one of in, notin and exists.',
+  'selector.matches-everything':
+    'The group "{group}" selects every one of the {count} endpoints that it can see. If that is meant, write any, or name the tenants.',
+  'selector.matches-nothing':
+    'No {@what} that the group "{group}" can see matches "{text}".[ Did you mean "{nearest}"?]',
+  'service.cycle': 'The service "{service}" contains itself: {cycle}. Take one of these out of the other.',
+  'service.empty': 'The service matches nothing. Give it tcp, udp, sctp, icmp, icmpv6, protocol or services.',
   'service.foreign':
     'Tenant "{tenant}" cannot name "{service}": a tenant sees its own services and those of the provider (provider/NAME).',
   'service.too-many':
