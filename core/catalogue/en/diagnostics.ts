@@ -46,6 +46,27 @@ export const diagnosticsEn = {
   'inventory.duplicate-vm': 'The VM {vm} is listed twice. Keep one.',
   'inventory.unknown-host': 'The host "{host}" is not under hosts.[ Did you mean "{nearest}"?]',
   'label.unknown-key': 'No VM that the group "{group}" can see has a label "{label}".[ Did you mean "{nearest}"?]',
+  'lint.allows-everything':
+    'The rule {rule} lets everything through, from anywhere to anywhere ({service}). Say who may reach what.',
+  'lint.contradiction':
+    '{first} ({action}) and {rule} ({other}) contradict each other where they meet, and neither is the exception of the other: {source} → {destination} {service} is decided by {first}, because it comes first. Narrow one of them, or say what is meant with a rule before both.',
+  'lint.empty-group': 'The group "{group}" has no members in this inventory.',
+  'lint.expired': 'The rule {rule} ended on {date} and holds no more. Take it out, or give it a later date.',
+  'lint.expiring': 'The rule {rule} ends on {date}. What it decides is decided by others from then on.',
+  'lint.idle-tenant':
+    'The tenant "{tenant}" has rules, but no endpoint in this inventory: none of them is in force anywhere.',
+  'lint.monitor-forgotten':
+    'The rule {rule} only watches (monitor), without an end. Put it in force, or give it a date in expires.',
+  'lint.never-matches': 'The rule {rule} matches nothing: {@reason}[ ({groups})].',
+  'lint.open-from-inside':
+    'The rule {rule} lets its source reach every address with every service ({service}). Name the services it needs.',
+  'lint.open-to-world':
+    'The rule {rule} lets every address reach its destination with every service ({service}). Name the services it offers.',
+  'lint.redundant': 'The rule {rule} changes nothing: without it {by} would say the same. It can be taken out.',
+  'lint.shadowed':
+    'The rule {rule} never decides: {by} before it takes all it would match. Move it up, or take it out.',
+  'lint.unused-group': 'Nothing names the group "{group}".',
+  'lint.unused-rule': 'The rule {rule} has not decided a single connection[ since {since}].',
   'mac.malformed': '"{text}" is not the MAC address of a network card. Write it like 52:54:00:12:34:56.',
   'name.duplicate':
     'The {@thing} "{name}" is there twice; the first is in line {line}[ of {file}]. Give each its own name.',
