@@ -70,8 +70,8 @@ async function startEngine(): Promise<Engine> {
 }
 
 function announce(revision: number, vms: readonly number[]): void {
-  const { plan, text } = samplePlan(revision, vms)
-  center.announced = { revision, digest: plan.digest, body: text }
+  const { plan } = samplePlan(revision, vms)
+  center.announced = plan
   center.send({ kind: 'plan-available', revision, digest: plan.digest })
 }
 
@@ -128,9 +128,11 @@ test('a plan older than the one held is refused, the newer one stays in force, a
 test('a plan damaged on its way is refused, told, and nothing opens', async () => {
   libvirt.startVm(1)
   await startEngine()
-  const { plan, text } = samplePlan(1, [1])
-  center.announced = { revision: 1, digest: plan.digest, body: text.slice(0, 300) }
-  center.send({ kind: 'plan-available', revision: 1, digest: plan.digest })
+  center.damage = (message) =>
+    message.kind === 'plan-chunks'
+      ? { ...message, chunks: message.chunks.map((chunk) => ({ ...chunk, body: chunk.body.replace('vm1', 'vm9') })) }
+      : message
+  announce(1, [1])
   await until(() => expect(ofKind('plan-result').at(-1)).toMatchObject({ outcome: 'refused' }))
   await until(() => expect(agentEvents().map((one) => one.kind)).toContain('plan-refused'))
   expect(openVms()).toEqual([])

@@ -3,6 +3,7 @@
  * in the kernel, and neither starting nor stopping an engine takes any of it away.
  */
 import { OperationError, type HostName, type OperationErrorCode } from '@hyperward/model'
+import { sha256Hex } from '@hyperward/os'
 import type { AgentEvent, AgentMessage, CenterMessage } from '@hyperward/protocol'
 import { protocolVersion } from '@hyperward/protocol'
 import { createReconciler, type RoundReport } from '@hyperward/reconciler'
@@ -181,7 +182,9 @@ export function createEngine(options: EngineOptions): Engine {
   })
 
   const receiver = createPlanReceiver({
+    host: options.host,
     store,
+    sha256: sha256Hex,
     send: (message: AgentMessage) => channel.send(message),
     requestRound: () => loop.request('plan'),
     onEvent: tell,
@@ -211,8 +214,10 @@ export function createEngine(options: EngineOptions): Engine {
         return inBackground(checkRenewal())
       case 'plan-available':
         return receiver.onAnnounced(message)
-      case 'plan':
-        return inBackground(receiver.onPlan(message))
+      case 'plan-sections':
+      case 'plan-section':
+      case 'plan-chunks':
+        return inBackground(receiver.onPlanMessage(message))
       case 'certificate':
         return inBackground(renewal.onCertificate(message.certificate))
       case 'error':

@@ -32,7 +32,7 @@ test('a policy is drafted, published, announced, fetched and in force', async ()
   expect(published.body).toMatchObject({ revision: 1, changed: true, hosts: [{ host: 'host-1', changed: true }] })
   expect(published.body.hosts[0].digest).toBe(plan.body.hosts[0].digest)
 
-  await agent.expect('plan', (message) => message.revision === 1)
+  await agent.expectPlan((message) => message.revision === 1)
   await expect
     .poll(async () => (await center.call('GET', '/v1/policy/publications/1')).body)
     .toMatchObject({ inForce: true, hosts: [{ host: 'host-1', state: 'applied', connected: true }] })
@@ -52,7 +52,7 @@ test('names that are words of the kernel’s tools go through as names', async (
   expect((await center.call('POST', '/v1/policy/publish', {})).status).toBe(200)
   await expect.poll(() => agent.held().revision).toBe(1)
   const rule = 'tenant:accept/accept/drop'
-  expect((await agent.expect('plan')).body).toContain(rule)
+  expect((await agent.expectPlan()).body).toContain(rule)
   const counters = [{ rule, packets: 2, bytes: 200, hits: 1 }]
   agent.send({ kind: 'status', seq: 2, revision: 1, driver: 't', drift: 0, rssBytes: 1, endpoints: [], counters })
   await agent.expect('ack', (message) => message.seq === 2)

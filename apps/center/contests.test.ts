@@ -44,8 +44,9 @@ async function planned(host: string): Promise<Record<string, Seen>> {
   const { publisher } = center.center.services
   await publisher.settled()
   const { digest = '' } = publisher.planned(host) ?? {}
-  const plan = await publisher.planText(host, digest)
-  const endpoints: (Seen & { vmName: string })[] = JSON.parse(plan?.body ?? '').sections.endpoints
+  const plan = await publisher.servedPlan(host, digest)
+  const chunks = await plan?.readChunks(plan.sections.endpoints.chunks.map((chunk) => chunk.digest))
+  const endpoints: (Seen & { vmName: string })[] = (chunks ?? []).flatMap((chunk) => JSON.parse(chunk.body))
   return Object.fromEntries(endpoints.map(({ vmName, mac, addresses }) => [vmName, { mac, addresses }]))
 }
 
@@ -158,6 +159,6 @@ test('nobody takes the link-local address that another’s MAC makes', async () 
   // made later, its own all the same
   await owner.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db'), sampleVm(3, 'db')])
   expect(await planned('host-2')).toEqual({ 'web-9': { mac, addresses: [] } })
-  const body = owner.received.findLast((message) => message.kind === 'plan')?.body ?? ''
+  const body = owner.plans.at(-1)?.body ?? ''
   for (const n of [2, 3]) expect(body).toContain(`"fe80::5054:ff:fe00:${n}"`)
 })

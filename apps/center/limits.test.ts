@@ -69,7 +69,7 @@ test('a plan larger than a frame is refused with its size, by publish and by inv
   await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
   await center.call('PUT', '/v1/policy/draft', samplePolicy())
   expect((await center.call('POST', '/v1/policy/publish', {})).status).toBe(200)
-  const held = await agent.expect('plan')
+  const held = await agent.expectPlan()
   await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db'), fatVm(3, 64, 16)])
   await center.center.services.publisher.settled()
   expect(await problem()).toMatch(/the plan of host-1 has \d+ bytes/)

@@ -29,7 +29,7 @@ function makeClient(): Bench {
   const states: ChannelState[] = []
   const client = createChannelClient({
     connect: (handlers) => center.connect(handlers),
-    hello: () => ({ protocol: 1, software: 's', heldRevision: 0, heldDigest: null, kernel: 'k', stream: 'one' }),
+    hello: () => ({ protocol: 2, software: 's', heldRevision: 0, heldDigest: null, kernel: 'k', stream: 'one' }),
     outbox,
     nextSeq,
     onMessage: (message) => void messages.push(message),

@@ -1,16 +1,36 @@
 /**
- * From an announced plan to a plan in force: asks for it when its digest is not the one held, has it verified and saved, has it enforced, and tells the center
- * how that went. One plan at a time, always the newest announced. What was refused for a reason that may pass (a full disk, a damaged transfer) is asked for again.
+ * From an announced plan to a plan in force: fetches what of it is not held, has it verified and saved, has it enforced, and tells the center how that went.
+ * One plan at a time, always the newest announced. What was refused for a reason that may pass (a full disk, a damaged transfer) is asked for again.
  */
-import { OperationError, parseDigest, parseRevision, type Digest, type Revision } from '@hyperward/model'
-import type { AgentEvent, AgentMessage, CenterMessage } from '@hyperward/protocol'
+import {
+  assertNever,
+  hostPlanFormat,
+  OperationError,
+  parseDigest,
+  parseRevision,
+  type Digest,
+  type HostName,
+  type Revision,
+} from '@hyperward/model'
+import {
+  assemblePlanText,
+  createPlanFetch,
+  type AgentEvent,
+  type AgentMessage,
+  type CenterMessage,
+  type FetchStep,
+  type PlanMessage,
+} from '@hyperward/protocol'
 import type { RoundReport } from '@hyperward/reconciler'
 
 import type { EnforceRound } from '../enforce/enforcer.ts'
+import { digestTold, toHeldSections } from './held-sections.ts'
 import type { PlanAnnouncement, PlanStore } from './plan-store.ts'
 
 export interface PlanReceiverOptions {
+  readonly host: HostName
   readonly store: PlanStore
+  readonly sha256: (text: string) => string
   readonly send: (message: AgentMessage) => boolean
   /** A round that begins after the call. */
   readonly requestRound: () => Promise<RoundReport<EnforceRound>>
@@ -21,7 +41,7 @@ export interface PlanReceiverOptions {
 
 export interface PlanReceiver {
   onAnnounced(message: Extract<CenterMessage, { kind: 'plan-available' }>): void
-  onPlan(message: Extract<CenterMessage, { kind: 'plan' }>): Promise<void>
+  onPlanMessage(message: PlanMessage): Promise<void>
   /** After each round: a plan reported as failed may be in force by now. */
   onRound(report: RoundReport<EnforceRound>): void
   /** What was asked for will not come: the connection is gone, or the center has it no more. */
@@ -32,9 +52,16 @@ export interface PlanReceiver {
 type PlanResult = Extract<AgentMessage, { kind: 'plan-result' }>
 
 export function createPlanReceiver(options: PlanReceiverOptions): PlanReceiver {
-  const { store, now } = options
+  const { store, host, sha256, now } = options
+  const fetch = createPlanFetch({
+    sha256,
+    digestPlan: (sections) => digestTold(host, sections, sha256),
+    held() {
+      const held = store.held()
+      return held.kind === 'held' ? toHeldSections(held.plan, sha256) : null
+    },
+  })
   let wanted: (PlanAnnouncement & { readonly announcedAt: number }) | null = null
-  let asked: Digest | null = null
   let failedResult: PlanResult | null = null
   let retry: NodeJS.Timeout | null = null
 
@@ -44,8 +71,8 @@ export function createPlanReceiver(options: PlanReceiverOptions): PlanReceiver {
   }
 
   function ask(): void {
-    if (wanted === null || asked === wanted.digest) return
-    if (options.send({ kind: 'fetch-plan', digest: wanted.digest })) asked = wanted.digest
+    if (wanted === null || fetch.asking() === wanted.digest) return
+    if (!options.send(fetch.begin(wanted.digest))) fetch.pause()
   }
 
   function askLater(): void {
@@ -96,29 +123,53 @@ export function createPlanReceiver(options: PlanReceiverOptions): PlanReceiver {
     options.onEvent('plan-applied', `revision ${announced.revision} is in force`)
   }
 
+  /** Something of it is not what its digest says; nothing of that was taken. */
+  function onBroken({ code, reason }: Extract<FetchStep, { kind: 'refused' }>): void {
+    if (wanted === null) return
+    const message = `${reason}; the plan held before stays in force`
+    refuse(wanted, new OperationError(code, message, { host }), now() - wanted.announcedAt)
+    askLater()
+  }
+
+  async function onWhole({ digest, revision, bodies }: Extract<FetchStep, { kind: 'done' }>): Promise<void> {
+    // while it came a newer one was announced
+    if (wanted === null || wanted.digest !== digest) return ask()
+    const { announcedAt: begun, ...announced } = wanted
+    try {
+      await store.accept(assemblePlanText({ format: hostPlanFormat, host, revision, digest }, bodies), announced)
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error
+      refuse(announced, error, now() - begun)
+      // what is too old stays too old; a full disk may pass, and what arrived is not sent again
+      if (error.code === 'plan.stale') wanted = null
+      else askLater()
+      return
+    }
+    fetch.clear()
+    if (wanted?.digest === announced.digest) wanted = null
+    await enforce(announced, begun)
+    ask()
+  }
+
   return {
     onAnnounced(message) {
       void announce(toAnnouncement(message)).catch((error: unknown) => options.onEvent('plan-refused', String(error)))
     },
-    async onPlan(message) {
-      const announced = toAnnouncement(message)
-      asked = null
-      // an answer to an older question: the newest announced is still to come
-      if (wanted === null || wanted.digest !== announced.digest) return ask()
-      const begun = wanted.announcedAt
-      try {
-        await store.accept(message.body, announced)
-      } catch (error) {
-        if (!(error instanceof OperationError)) throw error
-        refuse(announced, error, now() - begun)
-        // what is too old stays too old; a full disk or a damaged transfer may pass
-        if (error.code === 'plan.stale') wanted = null
-        else askLater()
-        return
+    async onPlanMessage(message) {
+      const step = fetch.onMessage(message)
+      switch (step.kind) {
+        case 'wait':
+          return
+        case 'ask':
+          if (!options.send(step.message)) fetch.pause()
+          return
+        case 'refused':
+          return onBroken(step)
+        case 'done':
+          return onWhole(step)
+        default:
+          return assertNever(step)
       }
-      if (wanted?.digest === announced.digest) wanted = null
-      await enforce(announced, begun)
-      ask()
     },
     onRound(report) {
       if (failedResult === null || report.outcome === 'failed' || report.outcome === 'kept') return
@@ -127,7 +178,7 @@ export function createPlanReceiver(options: PlanReceiverOptions): PlanReceiver {
       tell({ revision: toRevision(revision), digest: toDigest(digest) }, 'applied', null, appliedInMs)
     },
     onNoAnswer() {
-      asked = null
+      fetch.pause()
     },
     stop() {
       if (retry !== null) clearTimeout(retry)

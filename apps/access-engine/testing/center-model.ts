@@ -1,5 +1,16 @@
 /** A small model of a center behind connections that can break: it stores reports once each, as the real one does by stream and number. */
-import { agentMessageSchema, type AgentMessage, type CenterMessage } from '@hyperward/protocol'
+import { sha256Hex } from '@hyperward/os'
+import { cutSections } from '@hyperward/policy'
+import {
+  agentMessageSchema,
+  servePlan,
+  type AgentMessage,
+  type CenterMessage,
+  type PlanMessage,
+  type ServedPlan,
+  type ServedSection,
+} from '@hyperward/protocol'
+import type { HostPlan } from '@hyperward/model'
 
 import type { Connection, ConnectionHandlers } from '../channel/channel-client.ts'
 
@@ -16,7 +27,11 @@ export interface CenterModel {
   acknowledges: boolean
   connections: number
   /** Announced at each connect. */
-  announced: { readonly revision: number; readonly digest: string; readonly body: string } | null
+  announced: HostPlan | null
+  /** Done to each frame of a plan on its way. */
+  damage: (message: PlanMessage) => PlanMessage
+  /** Digests of the chunks that were sent. */
+  readonly sentChunks: string[]
 }
 
 export function createCenterModel(): CenterModel {
@@ -30,6 +45,8 @@ export function createCenterModel(): CenterModel {
     acknowledges: true,
     connections: 0,
     announced: null,
+    damage: (message) => message,
+    sentChunks: [],
     connect(handlers) {
       model.connections += 1
       const away = model.mode === 'away'
@@ -71,8 +88,13 @@ export function createCenterModel(): CenterModel {
         }
         return
       case 'fetch-plan':
-        if (model.announced !== null) model.send({ kind: 'plan', ...model.announced })
-        return
+      case 'fetch-sections':
+      case 'fetch-chunks': {
+        if (model.announced === null) return
+        const answer = servePlan(message, toServed(model.announced))
+        if (answer.kind === 'refused') throw new Error(answer.reason)
+        return void sendAll(answer.frames)
+      }
       case 'events':
       case 'inventory':
       case 'status':
@@ -86,5 +108,39 @@ export function createCenterModel(): CenterModel {
     }
   }
 
+  async function sendAll(frames: AsyncIterable<PlanMessage>): Promise<void> {
+    for await (const frame of frames) {
+      if (frame.kind === 'plan-chunks') model.sentChunks.push(...frame.chunks.map((chunk) => chunk.digest))
+      model.send(model.damage(frame))
+    }
+  }
+
   return model
+}
+
+function toServed(plan: HostPlan): ServedPlan {
+  const cut = cutSections(plan.sections, sha256Hex)
+  const bodies = new Map<string, string>()
+  const section = (name: keyof typeof cut): ServedSection => ({
+    digest: cut[name].digest,
+    chunks: cut[name].chunks.map(({ digest, items }) => {
+      const body = JSON.stringify(items)
+      bodies.set(digest, body)
+      return { digest, bytes: Buffer.byteLength(body) }
+    }),
+  })
+  return {
+    revision: plan.revision,
+    digest: plan.digest,
+    sections: {
+      endpoints: section('endpoints'),
+      zones: section('zones'),
+      addresses: section('addresses'),
+      networks: section('networks'),
+      services: section('services'),
+      verdicts: section('verdicts'),
+      rules: section('rules'),
+    },
+    readChunks: async (digests) => digests.map((digest) => ({ digest, body: bodies.get(digest) ?? '' })),
+  }
 }

@@ -1,7 +1,7 @@
 /** What each message of an agent does. Throws `OperationError` for what must cut the connection. */
 import { assertNever, OperationError, type HostName } from '@hyperward/model'
 import type { Ca } from '@hyperward/pki'
-import type { AgentMessage, CenterMessage } from '@hyperward/protocol'
+import { servePlan, type AgentMessage, type CenterMessage, type FetchMessage } from '@hyperward/protocol'
 import {
   markFetched,
   markHeld,
@@ -50,6 +50,8 @@ export interface AgentSession {
 
 export interface AgentReply {
   readonly send: (message: CenterMessage) => void
+  /** Nothing that is sent arrives any more. */
+  readonly isOpen: () => boolean
   readonly announce: (revision: number, digest: string) => boolean
 }
 
@@ -65,7 +67,9 @@ export async function answerAgent(
   if (!session.greeted) throw new OperationError('agent.bad-message', 'the first message must be hello')
   switch (message.kind) {
     case 'fetch-plan':
-      return sendPlan(message.digest, host, reply, dependencies)
+    case 'fetch-sections':
+    case 'fetch-chunks':
+      return sendPlan(message, host, reply, dependencies)
     case 'plan-result': {
       await storePlanResult(store, { host, ...message, now: clock() })
       if (message.outcome === 'applied') return
@@ -149,20 +153,30 @@ async function onHello(
 }
 
 async function sendPlan(
-  digest: string,
+  message: FetchMessage,
   host: string,
   reply: AgentReply,
   dependencies: AnswerDependencies,
 ): Promise<void> {
   const { store, publisher, clock } = dependencies
-  const plan = await publisher.planText(host, digest)
-  if (plan === null) {
-    // announced, then superseded before it was fetched: the newer one is announced already, or is now
-    reply.send({ kind: 'error', code: 'agent.unknown-plan', message: `plan ${digest} is not the latest of this host` })
-    const planned = publisher.planned(host)
-    if (planned !== null) reply.announce(planned.revision, planned.digest)
-    return
+  const { digest } = message
+  const plan = await publisher.servedPlan(host, digest)
+  if (plan === null) return tellUnknown(digest, host, reply, publisher)
+  const answer = servePlan(message, plan)
+  if (answer.kind === 'refused') throw new OperationError('agent.bad-message', answer.reason)
+  let chunks = 0
+  for await (const frame of answer.frames) {
+    if (!reply.isOpen()) return
+    reply.send(frame)
+    if (frame.kind === 'plan-chunks') chunks += frame.chunks.length
   }
-  reply.send({ kind: 'plan', revision: plan.revision, digest, body: plan.body })
-  await markFetched(store, host, plan.revision, clock())
+  if (message.kind === 'fetch-plan') await markFetched(store, host, plan.revision, clock())
+  if (message.kind === 'fetch-chunks' && chunks < message.chunks.length) tellUnknown(digest, host, reply, publisher)
+}
+
+/** Announced, then superseded before it was fetched: the newer one is announced already, or is now. */
+function tellUnknown(digest: string, host: string, reply: AgentReply, publisher: Publisher): void {
+  reply.send({ kind: 'error', code: 'agent.unknown-plan', message: `plan ${digest} is not the latest of this host` })
+  const planned = publisher.planned(host)
+  if (planned !== null) reply.announce(planned.revision, planned.digest)
 }

@@ -154,7 +154,7 @@ test.each([
 
 test('an agent of another protocol version is told so', async () => {
   const agent = await connectAgent(center.url, await center.enroll('host-1'), { hello: false })
-  agent.sendText('{"kind":"hello","protocol":2,"software":"s","heldRevision":0,"heldDigest":null,"kernel":"k"}')
+  agent.sendText('{"kind":"hello","protocol":3,"software":"s","heldRevision":0,"heldDigest":null,"kernel":"k"}')
   await agent.expect('error', (message) => message.code === 'agent.protocol-mismatch')
 })
 
@@ -239,10 +239,10 @@ test('only the hosts whose plan changed are told, and a restart of the center ch
   await one.reportInventory([sampleVm(1, 'web')])
   await two.reportInventory([{ ...sampleVm(2, 'db'), tenant: 'other' }])
   await publish(5432)
-  await one.expect('plan', (message) => message.revision === 1)
-  await two.expect('plan', (message) => message.revision === 1)
+  await one.expectPlan((message) => message.revision === 1)
+  await two.expectPlan((message) => message.revision === 1)
   expect(await publish(5433)).toBe(2)
-  await one.expect('plan', (message) => message.revision === 2)
+  await one.expectPlan((message) => message.revision === 2)
   const publication = (await center.call('GET', '/v1/policy/publications/2')).body
   expect(publication.hosts.map((host: { host: string }) => host.host)).toEqual(['host-1', 'host-2'])
   const held = one.held()
@@ -254,7 +254,7 @@ test('only the hosts whose plan changed are told, and a restart of the center ch
   const told = await back.expect('plan-available')
   expect(told).toMatchObject(held)
   expect((await center.call('GET', '/v1/status')).body.revision).toBe(2)
-  expect(back.received.filter((message) => message.kind === 'plan')).toEqual([])
+  expect(back.plans).toEqual([])
   await back.close()
 })
 
@@ -263,7 +263,7 @@ test('a plan is fetched from the store after a restart, and what no plan needs i
   const agent = await connectAgent(center.url, identity)
   await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
   for (const port of [1, 2, 3]) await publish(port)
-  const { body } = await agent.expect('plan', (message) => message.revision === 3)
+  const { body } = await agent.expectPlan((message) => message.revision === 3)
   const { store, publisher } = center.center.services
   const count = async () =>
     (await store.query<{ count: number }>('select count(*) as count from plan_section'))[0]?.count
@@ -273,10 +273,10 @@ test('a plan is fetched from the store after a restart, and what no plan needs i
   await center.stop()
   center = await startTestCenter({ storeUrl, data: center.data })
   const fresh = await connectAgent(center.url, identity)
-  expect((await fresh.expect('plan')).body).toBe(body)
+  expect((await fresh.expectPlan()).body).toBe(body)
   // what was let go is stored again when it is needed again
   await publish(2)
-  await fresh.expect('plan', (message) => message.revision === 4)
+  await fresh.expectPlan((message) => message.revision === 4)
   await center.center.services.publisher.prune()
   await fresh.close()
 })
@@ -363,7 +363,7 @@ test('same input, same bytes (invariant 6): two centers with the same policy and
       await agent.reportInventory(each === other ? vms.toReversed() : vms)
       await each.call('PUT', '/v1/policy/draft', samplePolicy())
       await each.call('POST', '/v1/policy/publish', {})
-      const plan = await agent.expect('plan')
+      const plan = await agent.expectPlan()
       digests.push(JSON.stringify([plan.revision, plan.digest, plan.body]))
       await agent.close()
     }

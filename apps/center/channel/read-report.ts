@@ -60,10 +60,11 @@ export function toReportedVms(reported: readonly ReportedVm[]): {
         const whose = most < reportLimits.addressesPerEndpoint ? 'the host has too many' : 'it has too many'
         clipped.push(`VM ${uuid}, ${mac}: ${taken.length} of ${addresses.size} addresses count, ${whose}`)
       }
-      endpoints.push({ mac, addresses: taken })
+      const segment = readText(endpoint.segment)
+      endpoints.push({ mac, addresses: taken, ...(segment === null ? {} : { segment }) })
     }
     const kept = Object.fromEntries(labels.slice(0, reportLimits.labelsPerVm))
-    vms.set(uuid, { uuid, name: clean(vm.name), tenant: vm.tenant, labels: kept, endpoints })
+    vms.set(uuid, { uuid, name: clean(vm.name), tenant: vm.tenant, labels: kept, os: readText(vm.os), endpoints })
   }
   if (beyond > 0) clipped.unshift(`${beyond} VMs beyond the ${reportLimits.vmsPerHost} of a host were left out`)
   // one fat VM must not hide what is wrong with others, nor fill the events
@@ -122,6 +123,12 @@ function toStoredAddress(text: string): string {
 
 function quote(text: string): string {
   return JSON.stringify(clean(text).slice(0, 80))
+}
+
+/** What is not told, or nothing. */
+function readText(text: string | undefined): string | null {
+  const kept = clean(text ?? '')
+  return kept === '' ? null : kept
 }
 
 /** PostgreSQL's text holds no NUL. */

@@ -77,12 +77,15 @@ export function serveAgent(
     cut,
   }
 
+  const isOpen = (): boolean => socket.readyState === socket.OPEN
+  const reply = { send, isOpen, announce: connection.announce }
+
   const work = async (): Promise<void> => {
     if (working) return
     working = true
     for (let frame = waiting.shift(); frame !== undefined; frame = waiting.shift()) {
       try {
-        await answerAgent(parseFrame(frame), session, { send, announce: connection.announce }, dependencies)
+        await answerAgent(parseFrame(frame), session, reply, dependencies)
       } catch (error) {
         if (error instanceof OperationError) cut(error.code, error.message)
         else {

@@ -237,7 +237,7 @@ test('a change of the inventory makes new plans only where content changed', asy
   await center.center.services.publisher.settled()
   expect((await center.call('GET', '/v1/status')).body.revision).toBe(1)
   await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
-  await agent.expect('plan', (message) => message.revision === 2)
+  await agent.expectPlan((message) => message.revision === 2)
   const publication = (await center.call('GET', '/v1/policy/publications/2')).body
   expect(publication).toMatchObject({ cause: 'inventory', by: 'center' })
   await agent.close()

@@ -71,7 +71,7 @@ export function diffCompilations(
   return listChanges(from, after.resolved, { changes: changesLimit, members: membersLimit })
 }
 
-const emptyPolicy: Policy = { tenants: [], groups: [], rules: [] }
+const emptyPolicy: Policy = { tenants: [], groups: [], rules: [], guarantees: [] }
 
 function toParty(party: ExplainedAddress): ApiExplainResult['source'] {
   const { address, identity, endpoint, vmName, tenant, host } = party

@@ -95,7 +95,9 @@ function toOverride(uuid: string, before: OverrideRow | null, patch: PatchVm): O
     if (list === null) delete addresses[mac]
     else addresses[mac] = list.map((each) => readAddress(each, mac))
   }
-  return { uuid, tenant: patch.tenant === undefined ? (before?.tenant ?? null) : patch.tenant, labels, addresses }
+  const kept = <T>(said: T | null | undefined, was: T | null | undefined): T | null =>
+    said === undefined ? (was ?? null) : said
+  return { uuid, tenant: kept(patch.tenant, before?.tenant), labels, addresses, os: kept(patch.os, before?.os) }
 }
 
 function readAddress(text: string, mac: string): string {
@@ -121,11 +123,17 @@ function toApiVm(uuid: string, inventory: InventoryView): ApiVm {
     host: found?.host ?? null,
     tenant: found?.tenant ?? override?.tenant ?? null,
     labels: { ...(found?.labels ?? override?.labels) },
-    endpoints: (found?.endpoints ?? []).map((each) => ({ mac: each.mac, addresses: [...each.addresses] })),
+    os: found?.os ?? override?.os ?? null,
+    endpoints: (found?.endpoints ?? []).map((each) => ({
+      mac: each.mac,
+      addresses: [...each.addresses],
+      segment: each.segment ?? null,
+    })),
     override: {
       tenant: override?.tenant ?? null,
       labels: { ...override?.labels },
       addresses,
+      os: override?.os ?? null,
     },
   }
 }
@@ -149,6 +157,8 @@ export function toApiEndpoints(
         addresses: [...endpoint.addresses],
         tenant: vm.tenant,
         labels: { ...vm.labels },
+        os: vm.os ?? null,
+        segment: endpoint.segment ?? null,
         device: row?.device ?? null,
         state: row?.state ?? ('unreported' as const),
         reason: row?.reason ?? null,

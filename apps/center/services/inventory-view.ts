@@ -254,14 +254,17 @@ function toVm(claim: Claim, override: OverrideRow | undefined): Vm | null {
       id: toEndpointId(uuid, mac),
       mac,
       addresses: addresses.filter((address): address is Address => address !== null),
+      ...(endpoint.segment === undefined ? {} : { segment: endpoint.segment }),
     })
   }
+  const os = override?.os ?? claim.os
   return {
     uuid,
     name: claim.name,
     host,
     tenant: tenant === null ? null : parseTenantName(tenant),
     labels: { ...claim.labels, ...override?.labels },
+    ...(os === null ? {} : { os }),
     endpoints,
   }
 }

@@ -1,14 +1,15 @@
 import { parseRevision } from '@hyperward/model'
 import { parsePolicy, planText } from '@hyperward/policy'
+import { assemblePlanText, planSectionNames, type PlanSectionName } from '@hyperward/protocol'
 import { expect, test } from 'vitest'
 
 import { compilePolicy } from '../policy/policy-engine.ts'
 import { toReportedVms } from '../channel/read-report.ts'
 import { samplePolicy, sampleVm } from '../testing/sample.ts'
 import { createInventoryView } from './inventory-view.ts'
-import { assemblePlan, createPlanSections } from './plan-sections.ts'
+import { createPlanSections, listNewContent, measurePlan } from './plan-sections.ts'
 
-test('a plan put together from its sections is the canonical text, byte for byte; shared sections are rendered once', () => {
+test('a plan put together from its chunks is the canonical text, byte for byte; what plans share is rendered and stored once', () => {
   const inventory = createInventoryView()
   for (const [at, host] of ['host-1', 'host-2'].entries()) {
     inventory.addHost(host)
@@ -18,11 +19,36 @@ test('a plan put together from its sections is the canonical text, byte for byte
   const policy = parsePolicy(samplePolicy(), 'p')
   const revision = parseRevision(7)
   if (!policy.ok || revision === null) throw new Error('the sample is good')
-  const { plans } = compilePolicy({ policy: policy.value, inventory: inventory.inventory(), revision, previous: null })
+  const { plans, sections: cut } = compilePolicy({
+    policy: policy.value,
+    inventory: inventory.inventory(),
+    revision,
+    previous: null,
+  })
   const sections = createPlanSections()
-  const rendered = plans.map((plan) => sections.render(plan))
+  const rendered = plans.map((plan) => sections.render(cut.get(plan.host) ?? expect.fail('a plan without sections')))
   expect(plans).toHaveLength(2)
-  for (const [at, plan] of plans.entries()) expect(assemblePlan(plan, rendered[at] ?? [])).toBe(planText(plan))
+  for (const [at, plan] of plans.entries()) {
+    const own = rendered[at] ?? expect.fail('not rendered')
+    const bodies = (name: PlanSectionName): readonly string[] => own[name].chunks.map((chunk) => chunk.body)
+    const text = assemblePlanText(plan, {
+      endpoints: bodies('endpoints'),
+      zones: bodies('zones'),
+      addresses: bodies('addresses'),
+      networks: bodies('networks'),
+      services: bodies('services'),
+      verdicts: bodies('verdicts'),
+      rules: bodies('rules'),
+    })
+    expect(text).toBe(planText(plan))
+    expect(measurePlan(own).bytes).toBeLessThan(Buffer.byteLength(text))
+  }
   const [one, two] = rendered
-  expect(one?.filter((row) => two?.includes(row)).length).toBeGreaterThanOrEqual(3)
+  if (one === undefined || two === undefined) return expect.fail('two plans')
+  expect(planSectionNames.filter((name) => one[name] === two[name]).length).toBeGreaterThanOrEqual(3)
+  const fresh = listNewContent(rendered, new Set([one.rules.digest]))
+  const digests = [...fresh.sections, ...fresh.chunks].map((each) => each.digest)
+  expect(new Set(digests).size).toBe(digests.length)
+  expect(digests).not.toContain(one.rules.digest)
+  expect(digests).toContain(one.addresses.digest)
 })

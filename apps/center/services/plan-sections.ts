@@ -1,79 +1,167 @@
 /**
- * Plans as texts of their sections. Most of a plan is the same on every host (each endpoint's address and identity), so each section is rendered, digested
- * and stored once, whatever the number of hosts; a plan's text is put together from them when it is fetched.
+ * Plans as the texts of their chunks. Most of a plan is the same on every host (each endpoint's address and identity) and stays through a change, so each chunk
+ * is rendered and stored once, whatever the number of hosts and revisions; an agent is sent those it does not hold.
  */
-import type { HostPlan, HostPlanSections } from '@hyperward/model'
-import { sha256Hex } from '@hyperward/os'
-import type { PlanSectionRow } from '@hyperward/store'
+import type { SectionChunk, PlanSection, PlanSections as CompiledSections } from '@hyperward/policy'
+import {
+  planSectionNames,
+  type ChunkHead,
+  type ChunkText,
+  type PlanSectionName,
+  type ServedPlan,
+} from '@hyperward/protocol'
+import {
+  readPlanChunks,
+  type NewPlanContent,
+  type PlanChunkRow,
+  type Store,
+  type StoredSection,
+} from '@hyperward/store'
 
-/** The order of fields in a plan's canonical text (planText of core/policy; a test compares the two). */
-const sectionNames = [
-  'endpoints',
-  'zones',
-  'addresses',
-  'networks',
-  'services',
-  'verdicts',
-  'rules',
-] as const satisfies readonly (keyof HostPlanSections)[]
+/** A section with its chunks' texts. */
+export interface RenderedSection {
+  readonly digest: string
+  readonly chunks: readonly RenderedChunk[]
+  /** Of its texts together. */
+  readonly bytes: number
+}
+
+interface RenderedChunk extends ChunkHead, ChunkText {}
+
+export type RenderedPlan = Readonly<Record<PlanSectionName, RenderedSection>>
 
 export interface PlanSections {
-  /** In order. The same section object gives the same row without rendering it again. */
-  render(plan: HostPlan): readonly PlanSectionRow[]
-  ruleRefs(rows: readonly PlanSectionRow[]): ReadonlySet<string>
+  /** The same section or chunk object gives the same texts without rendering them again. */
+  render(sections: CompiledSections): RenderedPlan
 }
 
 export function createPlanSections(): PlanSections {
-  // sections are immutable and shared between hosts and compilations
-  const known = new WeakMap<object, PlanSectionRow>()
-  const refs = new Map<string, ReadonlySet<string>>()
+  // both are immutable and shared between hosts and compilations
+  const sectionsKnown = new WeakMap<PlanSection, RenderedSection>()
+  const chunksKnown = new WeakMap<SectionChunk, RenderedChunk>()
+
+  const renderChunk = (chunk: SectionChunk): RenderedChunk => {
+    const known = chunksKnown.get(chunk)
+    if (known !== undefined) return known
+    const body = JSON.stringify(chunk.items)
+    const made = { digest: chunk.digest, bytes: Buffer.byteLength(body), body }
+    chunksKnown.set(chunk, made)
+    return made
+  }
+  const renderSection = (section: PlanSection): RenderedSection => {
+    const known = sectionsKnown.get(section)
+    if (known !== undefined) return known
+    const chunks = section.chunks.map(renderChunk)
+    const made = { digest: section.digest, chunks, bytes: chunks.reduce((sum, chunk) => sum + chunk.bytes, 0) }
+    sectionsKnown.set(section, made)
+    return made
+  }
   return {
-    ruleRefs(rows) {
-      const row = rows[sectionNames.indexOf('rules')]
-      if (row === undefined) throw new Error('a plan lacks its rules')
-      const known = refs.get(row.digest)
-      if (known !== undefined) return known
-      // hosts share sections: a few are in use at a time
-      if (refs.size >= 256) refs.clear()
-      const rules = JSON.parse(row.body) as HostPlanSections['rules'] // rendered by this center
-      const made = new Set<string>(rules.map((rule) => rule.ref))
-      refs.set(row.digest, made)
-      return made
-    },
-    render: (plan) =>
-      sectionNames.map((name) => {
-        const section = plan.sections[name]
-        const row = known.get(section)
-        if (row !== undefined) return row
-        const body = JSON.stringify(section)
-        const made = { digest: sha256Hex(body), body }
-        known.set(section, made)
-        return made
-      }),
+    render: (sections) => ({
+      endpoints: renderSection(sections.endpoints),
+      zones: renderSection(sections.zones),
+      addresses: renderSection(sections.addresses),
+      networks: renderSection(sections.networks),
+      services: renderSection(sections.services),
+      verdicts: renderSection(sections.verdicts),
+      rules: renderSection(sections.rules),
+    }),
   }
 }
 
-/** Bytes of the frame that carries a plan of these sections, at least. */
-export function planFrameBytes(rows: readonly PlanSectionRow[], limit: number): number {
-  const bytes = rows.reduce((sum, row) => sum + Buffer.byteLength(row.body), headBytes)
-  // the text is a string within JSON: each of its quotes and backslashes takes two; counted only where it matters
-  return bytes * 2 <= limit
-    ? bytes
-    : rows.reduce((sum, row) => sum + Buffer.byteLength(JSON.stringify(row.body)), headBytes)
+/** Sections and chunks of these plans that are not in `stored`, each once. */
+export function listNewContent(plans: readonly RenderedPlan[], stored: ReadonlySet<string>): NewPlanContent {
+  const sections = new Map<string, RenderedSection>()
+  const chunks = new Map<string, PlanChunkRow>()
+  for (const plan of plans) {
+    for (const name of planSectionNames) {
+      const section = plan[name]
+      if (stored.has(section.digest) || sections.has(section.digest)) continue
+      sections.set(section.digest, section)
+      for (const { digest, body } of section.chunks) if (!stored.has(digest)) chunks.set(digest, { digest, body })
+    }
+  }
+  return {
+    sections: [...sections.values()].map(({ digest, chunks: own }) => ({
+      digest,
+      chunks: own.map((chunk) => chunk.digest),
+    })),
+    chunks: [...chunks.values()],
+  }
 }
 
-const headBytes = 1024
+export interface PlanSize {
+  readonly bytes: number
+  readonly largestChunk: number
+  readonly chunks: number
+}
 
-export function assemblePlan(
-  head: Pick<HostPlan, 'format'> & { readonly host: string; readonly revision: number; readonly digest: string },
-  sections: readonly PlanSectionRow[],
-): string {
-  const { format, host, revision, digest } = head
-  const bodies = sectionNames.map((name, at) => {
-    const section = sections[at]
-    if (section === undefined) throw new Error(`the plan of ${host} at revision ${revision} lacks its section ${name}`)
-    return `${JSON.stringify(name)}:${section.body}`
-  })
-  const fields = JSON.stringify({ format, host, revision, digest })
-  return `${fields.slice(0, -1)},"sections":{${bodies.join(',')}}}`
+export function measurePlan(plan: RenderedPlan): PlanSize {
+  let bytes = 0
+  let chunks = 0
+  let largestChunk = 0
+  for (const name of planSectionNames) {
+    bytes += plan[name].bytes
+    chunks += plan[name].chunks.length
+    for (const chunk of plan[name].chunks) largestChunk = Math.max(largestChunk, chunk.bytes)
+  }
+  return { bytes, largestChunk, chunks }
+}
+
+export function serveRendered(
+  head: { readonly revision: number; readonly digest: string },
+  plan: RenderedPlan,
+): ServedPlan {
+  return {
+    ...head,
+    sections: plan,
+    async readChunks(digests) {
+      const wanted = new Set(digests)
+      return planSectionNames.flatMap((name) =>
+        plan[name].chunks.filter((chunk) => wanted.delete(chunk.digest)).map(({ digest, body }) => ({ digest, body })),
+      )
+    },
+  }
+}
+
+/** A plan that this process did not make: its texts stay in the store until they are asked for. */
+export function serveStored(
+  head: { readonly revision: number; readonly digest: string },
+  rows: readonly StoredSection[],
+  store: Store,
+): ServedPlan {
+  const section = (name: PlanSectionName): StoredSection => {
+    const row = rows[planSectionNames.indexOf(name)]
+    if (row === undefined) throw new Error(`the store has a plan without its section ${name}`)
+    return row
+  }
+  return {
+    ...head,
+    sections: {
+      endpoints: section('endpoints'),
+      zones: section('zones'),
+      addresses: section('addresses'),
+      networks: section('networks'),
+      services: section('services'),
+      verdicts: section('verdicts'),
+      rules: section('rules'),
+    },
+    async readChunks(digests) {
+      const chunks = await readPlanChunks(store, digests)
+      // one was let go: a newer plan took this one's place
+      return chunks.length === digests.length ? chunks : null
+    },
+  }
+}
+
+/** References of the rules in a plan. */
+export async function readRuleRefs(plan: ServedPlan): Promise<ReadonlySet<string>> {
+  const heads = plan.sections.rules.chunks
+  const chunks = heads.length === 0 ? [] : await plan.readChunks(heads.map((head) => head.digest))
+  const refs = new Set<string>()
+  for (const { body } of chunks ?? []) {
+    // rendered by a center
+    for (const rule of JSON.parse(body) as readonly { readonly ref: string }[]) refs.add(rule.ref)
+  }
+  return refs
 }

@@ -4,7 +4,6 @@
  * Never announces before the plans are stored, and never an older revision than one announced before (DESIGN §2, invariant 2).
  */
 import {
-  hostPlanFormat,
   OperationError,
   parseRevision,
   type Diagnostic,
@@ -16,11 +15,13 @@ import {
 import { sha256Hex } from '@hyperward/os'
 import { parsePolicy, type Compilation } from '@hyperward/policy'
 import {
-  maxFrameBytes,
+  planLimits,
+  planSectionNames,
   type ApiDiffResult,
   type ApiExplainResult,
   type ApiPlanResult,
   type ApiPublishResult,
+  type ServedPlan,
 } from '@hyperward/protocol'
 import {
   addPublication,
@@ -35,22 +36,30 @@ import {
   writePolicyText,
   type HolderRow,
   type NewHostPlan,
-  type PlanSectionRow,
   type Store,
 } from '@hyperward/store'
 
 import { compilePolicy, diffCompilations, explainPacket, toDoubts, toProblems } from '../policy/policy-engine.ts'
 import { PolicyInvalid } from '../policy/policy-invalid.ts'
 import type { Contest, InventoryView } from './inventory-view.ts'
-import { assemblePlan, createPlanSections, planFrameBytes } from './plan-sections.ts'
+import {
+  createPlanSections,
+  listNewContent,
+  measurePlan,
+  readRuleRefs,
+  serveRendered,
+  serveStored,
+  type PlanSize,
+  type RenderedPlan,
+} from './plan-sections.ts'
 import { toldAtOnce, type Recorder } from './recorder.ts'
 import { createSerial } from './serial.ts'
 
 export interface PlannedHost {
   readonly revision: number
   readonly digest: string
-  /** Texts of its sections, when they were made by this process; otherwise the store has them. */
-  readonly sections: readonly PlanSectionRow[] | null
+  /** Its texts, when they were made by this process; otherwise the store has them. */
+  readonly rendered: RenderedPlan | null
 }
 
 export interface Candidate {
@@ -76,8 +85,8 @@ export interface Publisher {
   ): Promise<ApiPublishResult>
   /** Asks for a compile; many asked in one moment are one. */
   onInventoryChange(): void
-  /** The text of what the host should hold, if that has this digest; null otherwise. */
-  planText(host: string, digest: string): Promise<{ readonly revision: number; readonly body: string } | null>
+  /** What the host should hold, if that has this digest; null otherwise. */
+  servedPlan(host: string, digest: string): Promise<ServedPlan | null>
   /** Of the rules of the plan that the host should hold. */
   ruleRefs(host: string): Promise<ReadonlySet<string>>
   /** Lets go of what no plan needs any more. */
@@ -93,7 +102,7 @@ export interface PublisherDependencies {
   readonly inventory: InventoryView
   readonly recorder: Recorder
   readonly clock: () => Date
-  /** Of a frame with a plan; default: what an agent takes. */
+  /** Of a plan's texts; default: what an agent takes. */
   readonly maxPlanBytes?: number | undefined
   /** Called after the plans are stored, with the hosts whose plan is another. */
   readonly announce: (revision: number, hosts: readonly string[]) => void
@@ -109,12 +118,13 @@ interface Published {
 }
 
 export function createPublisher(dependencies: PublisherDependencies): Publisher {
-  const { store, inventory, recorder, clock, announce, onFailure, maxPlanBytes = maxFrameBytes } = dependencies
+  const { store, inventory, recorder, clock, announce, onFailure, maxPlanBytes = planLimits.planBytes } = dependencies
   const serial = createSerial()
   const planned = new Map<string, PlannedHost>()
   const sections = createPlanSections()
-  /** Sections known to be in the store. */
+  /** Sections and chunks known to be in the store. */
   const stored = new Set<string>()
+  const refs = new Map<string, ReadonlySet<string>>()
   let published: Published | null = null
   let problem: string | null = null
   let asked = false
@@ -138,6 +148,30 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
 
   const isChanged = (plan: HostPlan): boolean => planned.get(plan.host)?.digest !== plan.digest
 
+  const render = (compiled: Compilation, plan: HostPlan): RenderedPlan => {
+    const cut = compiled.sections.get(plan.host)
+    if (cut === undefined) throw new Error(`${plan.host} was compiled without sections`)
+    return sections.render(cut)
+  }
+
+  /** Plans of before this process that are the same now need not be read from the store. */
+  const keepTexts = (compiled: Compilation): void => {
+    for (const plan of compiled.plans) {
+      const known = planned.get(plan.host)
+      if (known?.digest !== plan.digest || known.rendered !== null) continue
+      planned.set(plan.host, { ...known, rendered: render(compiled, plan) })
+    }
+  }
+
+  const servedPlan: Publisher['servedPlan'] = async (host, digest) => {
+    const found = planned.get(host)
+    if (found?.digest !== digest) return null
+    const head = { revision: found.revision, digest }
+    if (found.rendered !== null) return serveRendered(head, found.rendered)
+    const rows = await readPlanSections(store, host, found.revision)
+    return rows === null ? null : serveStored(head, rows, store)
+  }
+
   /** Stores the plans that differ, at the next revision; then they count. */
   const commit = async (
     next: { readonly policy: Policy; readonly digest: string; readonly compiled: Compilation },
@@ -146,18 +180,20 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     text: Candidate | null,
   ): Promise<number> => {
     const revision = (published?.revision ?? 0) + 1
-    const plans = next.compiled.plans.filter(isChanged).map((plan) => ({ plan, rows: sections.render(plan) }))
-    const changed: NewHostPlan[] = plans.map(({ plan, rows }) => {
-      return { host: plan.host, digest: plan.digest, sections: rows.map((section) => section.digest) }
+    const plans = next.compiled.plans.filter(isChanged).map((plan) => ({ plan, rendered: render(next.compiled, plan) }))
+    for (const { plan, rendered } of plans) refuseTooLarge(plan.host, measurePlan(rendered), maxPlanBytes)
+    const changed: NewHostPlan[] = plans.map(({ plan, rendered }) => {
+      return { host: plan.host, digest: plan.digest, sections: planSectionNames.map((name) => rendered[name].digest) }
     })
-    for (const { plan, rows } of plans) refuseTooLarge(plan.host, planFrameBytes(rows, maxPlanBytes), maxPlanBytes)
-    const fresh = new Map<string, PlanSectionRow>()
-    for (const { rows } of plans) for (const each of rows) if (!stored.has(each.digest)) fresh.set(each.digest, each)
+    const fresh = listNewContent(
+      plans.map((each) => each.rendered),
+      stored,
+    )
     const row = { revision, cause, policy_digest: next.digest, published_at: clock(), published_by: by }
     try {
       await store.transaction(async (tx) => {
         if (text !== null) await writePolicyText(tx, { digest: next.digest, file: text.file, body: text.text })
-        await addPublication(tx, row, changed, [...fresh.values()])
+        await addPublication(tx, row, changed, fresh)
       })
     } catch (error) {
       const constraint = violatedConstraint(error)
@@ -170,8 +206,9 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       )
     }
     published = { revision, digest: next.digest, policy: next.policy, compiled: next.compiled }
-    for (const digest of fresh.keys()) stored.add(digest)
-    for (const { plan, rows } of plans) planned.set(plan.host, { revision, digest: plan.digest, sections: rows })
+    for (const { digest } of [...fresh.sections, ...fresh.chunks]) stored.add(digest)
+    for (const { plan, rendered } of plans) planned.set(plan.host, { revision, digest: plan.digest, rendered })
+    keepTexts(next.compiled)
     announce(
       revision,
       changed.map((plan) => plan.host),
@@ -214,7 +251,10 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     const compiled = compile(policy, published.revision + 1, published.compiled)
     try {
       if (compiled.plans.some(isChanged)) await commit({ policy, digest, compiled }, 'inventory', 'center', null)
-      else published = { ...published, compiled }
+      else {
+        published = { ...published, compiled }
+        keepTexts(compiled)
+      }
       await tellProblems(compiled)
     } catch (error) {
       if (!(error instanceof OperationError) || error.code !== 'policy.plan-too-large') throw error
@@ -225,7 +265,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
   return {
     async start() {
       const latest = await readPublished(store)
-      for (const row of await readLatestPlans(store)) planned.set(row.host, { ...row, sections: null })
+      for (const row of await readLatestPlans(store)) planned.set(row.host, { ...row, rendered: null })
       contests = inventory.contests()
       await store.transaction((tx) => replaceHolders(tx, contests.map(toHolder)))
       if (latest === null) return tellProblems(null)
@@ -311,20 +351,18 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       asked = true
       serial(recompile).catch(onFailure)
     },
-    async planText(host, digest) {
-      const found = planned.get(host)
-      if (found?.digest !== digest) return null
-      const { revision } = found
-      const rows = found.sections ?? (await readPlanSections(store, host, revision))
-      return rows === null
-        ? null
-        : { revision, body: assemblePlan({ format: hostPlanFormat, host, revision, digest }, rows) }
-    },
+    servedPlan,
     async ruleRefs(host) {
-      const found = planned.get(host)
-      if (found === undefined) return new Set()
-      const rows = found.sections ?? (await readPlanSections(store, host, found.revision))
-      return rows === null ? new Set() : sections.ruleRefs(rows)
+      const plan = await servedPlan(host, planned.get(host)?.digest ?? '')
+      if (plan === null) return new Set()
+      const key = plan.sections.rules.digest
+      const known = refs.get(key)
+      if (known !== undefined) return known
+      const made = await readRuleRefs(plan)
+      // hosts share sections: a few are in use at a time
+      if (refs.size >= 256) refs.clear()
+      refs.set(key, made)
+      return made
     },
     prune: () =>
       serial(async () => {
@@ -342,10 +380,16 @@ function doubts(warnings: readonly Diagnostic[], compilation: Compilation): Diag
   return [...warnings, ...toDoubts(compilation), ...toProblems(compilation)]
 }
 
-function refuseTooLarge(host: string, bytes: number, most: number): void {
-  if (bytes <= most) return
-  const message = `the plan of ${host} has ${bytes} bytes, more than the ${most} an agent takes; nothing is published, former plans stay in force`
-  throw new OperationError('policy.plan-too-large', message, { host, bytes, most })
+function refuseTooLarge(host: string, size: PlanSize, most: number): void {
+  const { bytes, chunks, largestChunk } = size
+  const kept = 'nothing is published, former plans stay in force'
+  if (bytes > most || chunks > planLimits.chunksPerPlan) {
+    const message = `the plan of ${host} has ${bytes} bytes in ${chunks} parts, more than the ${most} bytes in ${planLimits.chunksPerPlan} parts an agent takes; ${kept}`
+    throw new OperationError('policy.plan-too-large', message, { host, bytes, most })
+  }
+  if (largestChunk <= planLimits.chunkBytes) return
+  const message = `a part of the plan of ${host} has ${largestChunk} bytes, more than the ${planLimits.chunkBytes} an agent takes at once; ${kept}`
+  throw new OperationError('policy.plan-too-large', message, { host, bytes: largestChunk, most: planLimits.chunkBytes })
 }
 
 function toHolder({ claim, holder }: Contest): HolderRow {

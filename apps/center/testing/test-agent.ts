@@ -1,13 +1,18 @@
 /** An agent as the center sees one, over a real connection: a small model with state (what it holds), for tests and for a fleet of many. */
-import type { Digest, Revision } from '@hyperward/model'
+import { hostPlanFormat, parseDigest, type Digest, type HostName, type Revision } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
 import { toCenterTlsOptions, type Enrolled } from '@hyperward/pki'
-import { isStale, parseHostPlan } from '@hyperward/policy'
+import { digestPlan, isStale, parseHostPlan } from '@hyperward/policy'
 import {
+  assemblePlanText,
   centerMessageSchema,
+  createPlanFetch,
   protocolVersion,
   type AgentMessage,
   type CenterMessage,
+  type FetchedBodies,
+  type HeldSection,
+  type PlanMessage,
   type ReportedVm,
 } from '@hyperward/protocol'
 import { WebSocket } from 'ws'
@@ -18,6 +23,12 @@ export interface TestAgent {
   readonly received: CenterMessage[]
   /** Announced revisions, in order. */
   readonly announced: number[]
+  /** Plans that arrived whole, in order. */
+  readonly plans: TestPlan[]
+  /** Bytes of chunks that arrived. */
+  chunkBytes(): number
+  /** Resolves with the first plan (arrived already or later) that fits. */
+  expectPlan(fits?: (plan: TestPlan) => boolean): Promise<TestPlan>
   held(): { readonly revision: number; readonly digest: string | null }
   send(message: AgentMessage): void
   sendText(text: string): void
@@ -32,6 +43,12 @@ export interface TestAgent {
   /** Resolves when the center has closed the connection: the close code. */
   closed(): Promise<number>
   close(): Promise<void>
+}
+
+export interface TestPlan {
+  readonly revision: number
+  readonly digest: string
+  readonly body: string
 }
 
 export interface TestAgentOptions {
@@ -67,19 +84,71 @@ export async function connectAgent(
   const send = (message: AgentMessage): void => socket.send(JSON.stringify(message))
   const ended = new Promise<number>((resolve) => socket.on('close', (code) => resolve(code)))
 
+  const plans: TestPlan[] = []
+  let bodies: FetchedBodies | null = null
+  let chunkBytes = 0
+  const fetch = createPlanFetch({
+    sha256: sha256Hex,
+    digestPlan: (told) =>
+      digestPlan(
+        // a certificate's host name is one
+        host as HostName,
+        {
+          endpoints: toSection(told.endpoints),
+          zones: toSection(told.zones),
+          addresses: toSection(told.addresses),
+          networks: toSection(told.networks),
+          services: toSection(told.services),
+          verdicts: toSection(told.verdicts),
+          rules: toSection(told.rules),
+        },
+        sha256Hex,
+      ),
+    held: () =>
+      bodies === null
+        ? null
+        : {
+            endpoints: toHeld(bodies.endpoints),
+            zones: toHeld(bodies.zones),
+            addresses: toHeld(bodies.addresses),
+            networks: toHeld(bodies.networks),
+            services: toHeld(bodies.services),
+            verdicts: toHeld(bodies.verdicts),
+            rules: toHeld(bodies.rules),
+          },
+  })
+
+  const onPlanMessage = (message: PlanMessage): void => {
+    const step = fetch.onMessage(message)
+    if (message.kind === 'plan-chunks') {
+      for (const chunk of message.chunks) chunkBytes += Buffer.byteLength(chunk.body)
+    }
+    if (step.kind === 'ask') return send(step.message)
+    if (step.kind === 'refused') throw new Error(`the center's frames are refused: ${step.reason}`)
+    if (step.kind === 'wait') return
+    const { revision, digest } = step
+    const body = assemblePlanText({ format: hostPlanFormat, host, revision, digest }, step.bodies)
+    fetch.clear()
+    plans.push({ revision, digest, body })
+    const parsed = parseHostPlan(body, sha256Hex)
+    const refusal = !parsed.ok ? parsed.message : isOlder(held, parsed.plan) ? 'an older revision' : null
+    if (refusal === null) {
+      held = { revision, digest }
+      bodies = step.bodies
+    }
+    const outcome = refusal === null ? 'applied' : 'refused'
+    send({ kind: 'plan-result', revision, digest, outcome, reason: refusal, appliedInMs: 1 })
+  }
+
   const onMessage = (message: CenterMessage): void => {
     if (message.kind === 'plan-available') {
       announced.push(message.revision)
-      if (options.applies !== false && message.digest !== held.digest)
-        send({ kind: 'fetch-plan', digest: message.digest })
+      if (options.applies !== false && message.digest !== held.digest && fetch.asking() !== message.digest) {
+        send(fetch.begin(message.digest))
+      }
     }
-    if (message.kind === 'plan' && options.applies !== false) {
-      const parsed = parseHostPlan(message.body, sha256Hex)
-      const { revision, digest } = message
-      const refusal = !parsed.ok ? parsed.message : isOlder(held, parsed.plan) ? 'an older revision' : null
-      if (refusal === null) held = { revision, digest }
-      const outcome = refusal === null ? 'applied' : 'refused'
-      send({ kind: 'plan-result', revision, digest, outcome, reason: refusal, appliedInMs: 1 })
+    if (message.kind === 'plan-sections' || message.kind === 'plan-section' || message.kind === 'plan-chunks') {
+      onPlanMessage(message)
     }
   }
   socket.on('message', (data: Buffer) => {
@@ -106,6 +175,26 @@ export async function connectAgent(
     })
   }
 
+  const find = <T>(what: string, look: () => T | undefined): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const end = (): void => {
+        listeners.delete(onChange)
+        clearTimeout(timer)
+      }
+      const onChange = (): void => {
+        const found = look()
+        if (found === undefined) return
+        end()
+        resolve(found)
+      }
+      const timer = setTimeout(() => {
+        end()
+        reject(new Error(`no ${what} within ${waitMs} ms; received ${JSON.stringify(received).slice(0, 600)}`))
+      }, waitMs)
+      listeners.add(onChange)
+      onChange()
+    })
+
   const agent: TestAgent = {
     host,
     received,
@@ -119,24 +208,17 @@ export async function connectAgent(
       send({ kind: 'inventory', seq: mine, vms: [...vms] })
       await agent.expect('ack', (message) => message.seq === mine)
     },
+    plans,
+    chunkBytes: () => chunkBytes,
+    expectPlan: (fits) => find('plan', () => plans.find((plan) => fits === undefined || fits(plan))),
     expect: (kind, fits) =>
-      new Promise((resolve, reject) => {
-        const look = (): void => {
-          for (const message of received) {
-            // the kind was compared: the message is of that member of the union
-            const typed = message as Extract<CenterMessage, { kind: typeof kind }>
-            if (message.kind !== kind || (fits !== undefined && !fits(typed))) continue
-            listeners.delete(look)
-            clearTimeout(timer)
-            return resolve(typed)
-          }
+      find(kind, () => {
+        for (const message of received) {
+          // the kind was compared: the message is of that member of the union
+          const typed = message as Extract<CenterMessage, { kind: typeof kind }>
+          if (message.kind === kind && (fits === undefined || fits(typed))) return typed
         }
-        const timer = setTimeout(() => {
-          listeners.delete(look)
-          reject(new Error(`no ${kind} within ${waitMs} ms; received ${JSON.stringify(received).slice(0, 600)}`))
-        }, waitMs)
-        listeners.add(look)
-        look()
+        return undefined
       }),
     stopReading: () => socket.pause(),
     closed: () => ended,
@@ -155,4 +237,15 @@ function isOlder(
   if (held.digest === null) return false
   // the test's own numbers and digests came from the center's messages, which were parsed
   return isStale({ host: offered.host, revision: held.revision as Revision, digest: held.digest as Digest }, offered)
+}
+
+function toSection(text: string): { readonly digest: Digest; readonly chunks: readonly [] } {
+  const digest = parseDigest(text)
+  if (digest === null) throw new Error(`not a digest: ${text}`)
+  return { digest, chunks: [] }
+}
+
+function toHeld(bodies: readonly string[]): HeldSection {
+  const chunks = bodies.map((body) => ({ digest: sha256Hex(body), body: () => body }))
+  return { digest: sha256Hex(chunks.map((chunk) => chunk.digest).join('\n')), chunks }
 }

@@ -1,4 +1,4 @@
-/** A small agent over a real connection: applies every plan it is told of, reports one inventory, tells what a test asks it to. */
+/** A small agent over a real connection: says of every plan it is told of that it is in force, reports one inventory, tells what a test asks it to. */
 import { toCenterTlsOptions, type Enrolled } from '@hyperward/pki'
 import { centerMessageSchema, protocolVersion, type AgentMessage, type ReportedVm } from '@hyperward/protocol'
 import { WebSocket } from 'ws'
@@ -35,7 +35,7 @@ export async function connectAgent(
       const message = centerMessageSchema.parse(JSON.parse(data.toString('utf8')))
       if (message.kind === 'ack' && message.seq === 1) resolve()
       if (message.kind === 'plan-available') send({ kind: 'fetch-plan', digest: message.digest })
-      if (message.kind === 'plan') {
+      if (message.kind === 'plan-sections') {
         const { revision, digest } = message
         send({ kind: 'plan-result', revision, digest, outcome: 'applied', reason: null, appliedInMs: 3 })
       }

@@ -52,6 +52,10 @@ export const endpointSchema = z
     addresses: z.array(z.string()),
     tenant: nameSchema.nullable(),
     labels: z.record(z.string(), z.string()),
+    /** Operating system of its VM; null = not known. */
+    os: z.string().nullable(),
+    /** Virtual network it is plugged into; null = not known. */
+    segment: z.string().nullable(),
     device: z.string().nullable(),
     /** `unreported`: its agent said nothing of it yet. Only `enforced` passes packets. */
     state: z.enum(['enforced', 'closed', 'unreported']),
@@ -74,6 +78,7 @@ export const patchVmSchema = z.strictObject({
   tenant: nameSchema.nullable().optional(),
   labels: z.record(z.string().min(1).max(256), z.string().max(256).nullable()).nullable().optional(),
   addresses: z.record(z.string(), z.array(z.string()).max(64).nullable()).nullable().optional(),
+  os: z.string().min(1).max(255).nullable().optional(),
 })
 
 export const vmSchema = z
@@ -83,11 +88,15 @@ export const vmSchema = z
     host: nameSchema.nullable(),
     tenant: nameSchema.nullable(),
     labels: z.record(z.string(), z.string()),
-    endpoints: z.array(z.strictObject({ mac: z.string(), addresses: z.array(z.string()) })),
+    os: z.string().nullable(),
+    endpoints: z.array(
+      z.strictObject({ mac: z.string(), addresses: z.array(z.string()), segment: z.string().nullable() }),
+    ),
     override: z.strictObject({
       tenant: nameSchema.nullable(),
       labels: z.record(z.string(), z.string()),
       addresses: z.record(z.string(), z.array(z.string())),
+      os: z.string().nullable(),
     }),
   })
   .meta({ id: 'Vm' })

@@ -32,7 +32,7 @@ export const ruleHitsSchema = z
   .strictObject({
     rule: ruleOriginSchema,
     /** null = the rule is not in the published policy any more. */
-    action: actionSchema.nullable(),
+    action: z.enum([...actionSchema.options, 'pass']).nullable(),
     hits: z.number(),
     packets: z.number(),
     bytes: z.number(),

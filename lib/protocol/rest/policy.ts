@@ -135,7 +135,7 @@ export const hostPublicationSchema = z.strictObject({
 export const publicationSchema = z
   .strictObject({
     revision: revisionSchema,
-    cause: z.enum(['publish', 'inventory']),
+    cause: z.enum(['publish', 'inventory', 'schedule']),
     at: timeSchema,
     by: z.string(),
     policyDigest: digestSchema,

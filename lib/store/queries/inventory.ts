@@ -4,6 +4,8 @@ import type { Queries } from '../store.ts'
 export interface StoredEndpoint {
   readonly mac: string
   readonly addresses: readonly string[]
+  /** Absent = the host did not tell it. */
+  readonly segment?: string | undefined
 }
 
 export interface VmRow {
@@ -12,6 +14,7 @@ export interface VmRow {
   readonly name: string
   readonly tenant: string | null
   readonly labels: Readonly<Record<string, string>>
+  readonly os: string | null
   readonly endpoints: readonly StoredEndpoint[]
   readonly claimed_at: Date
   readonly seen_at: Date
@@ -22,17 +25,18 @@ export interface OverrideRow {
   readonly tenant: string | null
   readonly labels: Readonly<Record<string, string>>
   readonly addresses: Readonly<Record<string, readonly string[]>>
+  readonly os: string | null
 }
 
 /** Every claim, the oldest first. */
 export async function readVms(db: Queries): Promise<readonly VmRow[]> {
   return db.query<VmRow>(
-    'select uuid, host, name, tenant, labels, endpoints, claimed_at, seen_at from vm order by claimed_at, host, uuid',
+    'select uuid, host, name, tenant, labels, os, endpoints, claimed_at, seen_at from vm order by claimed_at, host, uuid',
   )
 }
 
 export async function readOverrides(db: Queries): Promise<readonly OverrideRow[]> {
-  return db.query<OverrideRow>('select uuid, tenant, labels, addresses from vm_override order by uuid')
+  return db.query<OverrideRow>('select uuid, tenant, labels, addresses, os from vm_override order by uuid')
 }
 
 export interface ReportedVmRow {
@@ -40,6 +44,7 @@ export interface ReportedVmRow {
   readonly name: string
   readonly tenant: string | null
   readonly labels: Readonly<Record<string, string>>
+  readonly os: string | null
   readonly endpoints: readonly StoredEndpoint[]
 }
 
@@ -47,20 +52,20 @@ export interface ReportedVmRow {
 export async function replaceVms(db: Queries, host: string, vms: readonly ReportedVmRow[], now: Date): Promise<void> {
   await db.query('delete from vm where host = $1 and not (uuid = any($2::text[]))', [host, vms.map((vm) => vm.uuid)])
   await db.query(
-    `insert into vm (host, uuid, name, tenant, labels, endpoints, claimed_at, seen_at)
-     select $1, r.uuid, r.name, r.tenant, r.labels, r.endpoints, $3, $3
-     from jsonb_to_recordset($2::jsonb) as r(uuid text, name text, tenant text, labels jsonb, endpoints jsonb)
+    `insert into vm (host, uuid, name, tenant, labels, os, endpoints, claimed_at, seen_at)
+     select $1, r.uuid, r.name, r.tenant, r.labels, r.os, r.endpoints, $3, $3
+     from jsonb_to_recordset($2::jsonb) as r(uuid text, name text, tenant text, labels jsonb, os text, endpoints jsonb)
      on conflict (host, uuid) do update
-       set name = excluded.name, tenant = excluded.tenant, labels = excluded.labels, endpoints = excluded.endpoints, seen_at = excluded.seen_at`,
+       set name = excluded.name, tenant = excluded.tenant, labels = excluded.labels, os = excluded.os, endpoints = excluded.endpoints, seen_at = excluded.seen_at`,
     [host, JSON.stringify(vms), now],
   )
 }
 
 export async function writeOverride(db: Queries, row: OverrideRow, now: Date): Promise<void> {
   await db.query(
-    `insert into vm_override (uuid, tenant, labels, addresses, updated_at) values ($1, $2, $3, $4, $5)
-     on conflict (uuid) do update set tenant = excluded.tenant, labels = excluded.labels, addresses = excluded.addresses, updated_at = excluded.updated_at`,
-    [row.uuid, row.tenant, JSON.stringify(row.labels), JSON.stringify(row.addresses), now],
+    `insert into vm_override (uuid, tenant, labels, addresses, os, updated_at) values ($1, $2, $3, $4, $5, $6)
+     on conflict (uuid) do update set tenant = excluded.tenant, labels = excluded.labels, addresses = excluded.addresses, os = excluded.os, updated_at = excluded.updated_at`,
+    [row.uuid, row.tenant, JSON.stringify(row.labels), JSON.stringify(row.addresses), row.os, now],
   )
 }
 

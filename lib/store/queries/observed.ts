@@ -8,7 +8,7 @@ export interface NewFlow {
   readonly vm_name: string | null
   readonly tenant: string | null
   readonly direction: 'ingress' | 'egress'
-  readonly action: 'allow' | 'drop' | 'reject'
+  readonly action: 'allow' | 'allow-stateless' | 'drop' | 'reject' | 'inspect'
   readonly reason: string | null
   readonly rule: string | null
   readonly source: string | null

@@ -38,9 +38,11 @@ export async function readDraft(db: Queries): Promise<DraftRow | null> {
   return rows[0] ?? null
 }
 
+export type PublicationCause = 'publish' | 'inventory' | 'schedule'
+
 export interface PublicationRow {
   readonly revision: number
-  readonly cause: 'publish' | 'inventory'
+  readonly cause: PublicationCause
   readonly policy_digest: string
   readonly published_at: Date
   readonly published_by: string
@@ -73,21 +75,33 @@ export async function readPublications(
 export interface NewHostPlan {
   readonly host: string
   readonly digest: string
-  /** Digests of its sections' texts, in the plan's order. */
+  /** Digests of its sections, in the plan's order. */
   readonly sections: readonly string[]
 }
 
 export interface PlanSectionRow {
   readonly digest: string
+  /** Digests of its chunks, in order. */
+  readonly chunks: readonly string[]
+}
+
+export interface PlanChunkRow {
+  readonly digest: string
   readonly body: string
 }
 
-/** Fails on a revision that is not the next one. `sections`: those that may not be stored yet. Earlier plans of the same hosts may not be fetched any more. */
+/** What of new plans may not be stored yet. */
+export interface NewPlanContent {
+  readonly sections: readonly PlanSectionRow[]
+  readonly chunks: readonly PlanChunkRow[]
+}
+
+/** Fails on a revision that is not the next one. Earlier plans of the same hosts may not be fetched any more. */
 export async function addPublication(
   db: Queries,
   publication: PublicationRow,
   plans: readonly NewHostPlan[],
-  sections: readonly PlanSectionRow[],
+  content: NewPlanContent,
 ): Promise<void> {
   await db.query(
     'insert into publication (revision, cause, policy_digest, published_at, published_by) values ($1, $2, $3, $4, $5)',
@@ -99,11 +113,16 @@ export async function addPublication(
       publication.published_by,
     ],
   )
-  // one by one: a section may be megabytes
-  for (const { digest, body } of sections) {
-    await db.query('insert into plan_section (digest, body) values ($1, $2) on conflict (digest) do nothing', [
+  for (const batch of toBatches(content.chunks)) {
+    await db.query(
+      'insert into plan_chunk (digest, body) select * from unnest($1::text[], $2::text[]) on conflict (digest) do nothing',
+      [batch.map((chunk) => chunk.digest), batch.map((chunk) => chunk.body)],
+    )
+  }
+  for (const { digest, chunks } of content.sections) {
+    await db.query('insert into plan_section (digest, chunks) values ($1, $2) on conflict (digest) do nothing', [
       digest,
-      body,
+      chunks,
     ])
   }
   await db.query('update host_plan set sections = null where host = any($1::text[]) and sections is not null', [
@@ -116,25 +135,64 @@ export async function addPublication(
   )
 }
 
-/** The texts of one plan's sections, in order; null when it may not be fetched any more. */
+const batchLength = 4 * 1024 * 1024
+
+/** Many chunks are small and one may be megabytes: a statement carries so much of them at once. */
+function* toBatches(chunks: readonly PlanChunkRow[]): Generator<readonly PlanChunkRow[]> {
+  let batch: PlanChunkRow[] = []
+  let length = 0
+  for (const chunk of chunks) {
+    if (batch.length > 0 && length + chunk.body.length > batchLength) {
+      yield batch
+      batch = []
+      length = 0
+    }
+    batch.push(chunk)
+    length += chunk.body.length
+  }
+  if (batch.length > 0) yield batch
+}
+
+export interface StoredSection {
+  readonly digest: string
+  readonly chunks: readonly { readonly digest: string; readonly bytes: number }[]
+}
+
+/** One plan's sections, in order; null when it may not be fetched any more. */
 export async function readPlanSections(
   db: Queries,
   host: string,
   revision: number,
-): Promise<readonly PlanSectionRow[] | null> {
+): Promise<readonly StoredSection[] | null> {
   const rows = await db.query<PlanSectionRow>(
-    `select s.digest, s.body from host_plan p, unnest(p.sections) with ordinality as u(digest, at)
+    `select s.digest, s.chunks from host_plan p, unnest(p.sections) with ordinality as u(digest, at)
      join plan_section s on s.digest = u.digest where p.host = $1 and p.revision = $2 order by u.at`,
     [host, revision],
   )
-  return rows.length === 0 ? null : rows
+  const known = await db.query<{ readonly digest: string; readonly bytes: number }>(
+    'select digest, octet_length(body) as bytes from plan_chunk where digest = any($1::text[])',
+    [[...new Set(rows.flatMap((row) => row.chunks))]],
+  )
+  const bytes = new Map(known.map((each) => [each.digest, each.bytes]))
+  const isWhole = rows.every((row) => row.chunks.every((digest) => bytes.has(digest)))
+  if (rows.length === 0 || !isWhole) return null
+  return rows.map((row) => ({
+    digest: row.digest,
+    chunks: row.chunks.map((digest) => ({ digest, bytes: bytes.get(digest) ?? 0 })),
+  }))
 }
 
-/** Lets go of sections that no fetchable plan has. Not while a publication is being stored. */
+/** Those that are stored, in no order. */
+export async function readPlanChunks(db: Queries, digests: readonly string[]): Promise<readonly PlanChunkRow[]> {
+  return db.query<PlanChunkRow>('select digest, body from plan_chunk where digest = any($1::text[])', [digests])
+}
+
+/** Lets go of sections and chunks that no fetchable plan has. Not while a publication is being stored. */
 export async function deleteUnusedSections(db: Queries): Promise<void> {
   await db.query(
     'delete from plan_section where digest not in (select unnest(sections) from host_plan where sections is not null)',
   )
+  await db.query('delete from plan_chunk where digest not in (select unnest(chunks) from plan_section)')
 }
 
 export interface LatestPlanRow {
