@@ -1,4 +1,4 @@
-import type { Direction } from '@hyperward/model'
+import type { Direction, RuleTier } from '@hyperward/model'
 
 import { anySide, type IndexedRule, type PolicyIndex } from '../resolve/policy-index.ts'
 import type { IdentityClass } from '../resolve/resolved-policy.ts'
@@ -21,18 +21,20 @@ export function selectLocalRules(index: PolicyIndex, local: IdentityClass, direc
   for (const side of sides) for (const position of bySide.get(side) ?? []) positions.push(position)
   positions.sort((a, b) => a - b)
   const rules: IndexedRule[] = []
+  const handedDown = new Set<RuleTier>()
   for (const position of positions) {
     const rule = all[position]
     if (rule === undefined || (rule.applied !== anySide && !sides.has(rule.applied))) continue
     rules.push(rule)
+    if (rule.rule.action === 'pass' && !rule.rule.monitor) handedDown.add(rule.rule.tier)
     const peerSide = peerSideOf(rule, direction)
     if (peerSide !== anySide) peerSides.add(peerSide)
-    else if (rule.classes === null && isFinal(rule)) break
+    else if (rule.classes === null && isFinal(rule) && !handedDown.has(rule.rule.tier)) break
   }
   return { direction, rules, peerSides }
 }
 
-/** Nothing after a rule that decides for every peer and class is ever asked. */
+/** Nothing after a rule that decides for every peer and class is ever asked, but by what an earlier rule of its tier passed on. */
 function isFinal({ rule }: IndexedRule): boolean {
   return !rule.monitor && rule.action !== 'pass'
 }
