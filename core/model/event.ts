@@ -29,6 +29,21 @@ export type DatapathEvent =
       readonly sourceMac: string
       readonly suppressed: number
     }
+  /** A rule in monitor mode would have decided this packet or new connection; what really happened is told apart from it. */
+  | {
+      readonly kind: 'monitor'
+      readonly at: string
+      readonly host: HostName
+      readonly endpoint: EndpointId
+      readonly direction: Direction
+      readonly rule: RuleRef
+      /** What the rule would have done. */
+      readonly action: Action
+      readonly tuple: FlowTuple
+      readonly packets: number
+      readonly bytes: number
+      readonly suppressed: number
+    }
   | {
       readonly kind: 'flow-start' | 'flow-end'
       readonly at: string

@@ -107,6 +107,10 @@ const actions: ReadonlyMap<number, Action> = new Map(
   // entries forgets the keys' type
   Object.entries(actionNumbers).map(([name, number]) => [number, name as Action]),
 )
+export function actionName(number: number): Action | null {
+  return actions.get(number) ?? null
+}
+
 const directions: Readonly<Record<number, Direction>> = { 0: 'ingress', 1: 'egress' }
 
 /** Rows name rules by numbers made here; 0 is the default. null when a row makes no sense. */

@@ -10,7 +10,7 @@ import {
   type RuleRef,
 } from '@hyperward/model'
 
-import { decodeAddress, decodeMac } from './decode.ts'
+import { actionName, decodeAddress, decodeMac } from './decode.ts'
 import type { Names } from './observe.ts'
 import { layout } from './render.ts'
 
@@ -36,7 +36,7 @@ export function reasonName(number: number): DropReason | null {
 
 const ends = { 1: 'closed', 2: 'reset', 3: 'timeout', 4: 'revoked' } as const
 
-/** null for a record of an endpoint that has no name: a tap without any entry, whose drops are only counted. */
+/** null for a record of an endpoint that has no name (a tap without any entry, whose drops are only counted), and for what no program of ours writes. */
 export function decodeEvent(bytes: Buffer, context: EventContext): DatapathEvent | null {
   if (bytes.length < layout.event) return null
   const endpoint = context.names.endpoints.nameOf(bytes.readUInt32LE(56))
@@ -50,7 +50,18 @@ export function decodeEvent(bytes: Buffer, context: EventContext): DatapathEvent
     suppressed: bytes.readUInt32LE(64),
   }
   const rule = context.names.rules.nameOf(bytes.readUInt32LE(60)) ?? overflowRef
-  return bytes.readUInt8(72) === 1 ? decodeDrop(bytes, shared, rule) : decodeFlow(bytes, shared, rule)
+  switch (bytes.readUInt8(72)) {
+    case 1:
+      return decodeDrop(bytes, shared, rule)
+    case 2:
+      return decodeFlow(bytes, shared, rule, 'flow-start')
+    case 3:
+      return decodeFlow(bytes, shared, rule, 'flow-end')
+    case 4:
+      return decodeMonitored(bytes, shared, rule)
+    default:
+      return null
+  }
 }
 
 interface Shared {
@@ -75,11 +86,18 @@ function decodeDrop(bytes: Buffer, shared: Shared, rule: RuleRef): DatapathEvent
   }
 }
 
-function decodeFlow(bytes: Buffer, shared: Shared, rule: RuleRef): DatapathEvent {
+function decodeMonitored(bytes: Buffer, shared: Shared, rule: RuleRef): DatapathEvent | null {
+  const action = actionName(bytes.readUInt8(75))
+  if (action === null) return null
+  const size = { packets: Number(bytes.readBigUInt64LE(8)), bytes: Number(bytes.readBigUInt64LE(16)) }
+  return { ...shared, kind: 'monitor', rule, action, tuple: decodeTuple(bytes), ...size }
+}
+
+function decodeFlow(bytes: Buffer, shared: Shared, rule: RuleRef, kind: 'flow-start' | 'flow-end'): DatapathEvent {
   const end = bytes.readUInt8(75)
   return {
     ...shared,
-    kind: bytes.readUInt8(72) === 2 ? 'flow-start' : 'flow-end',
+    kind,
     rule,
     tuple: decodeTuple(bytes),
     packets: Number(bytes.readBigUInt64LE(8)),

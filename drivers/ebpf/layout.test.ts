@@ -27,6 +27,8 @@ const sizes: Readonly<Record<string, number>> = {
   rule_name: layout.ruleName.value,
   endpoint_name: layout.endpointName.value,
   event: layout.event,
+  rate_budget: 16,
+  budget: 56,
   set_control_args: 16,
   collect_args: 8,
 }

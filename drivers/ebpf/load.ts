@@ -80,6 +80,7 @@ function chosenEntries(name: PinnedMapName, sizes: TableSizes): number | null {
     case 'conn_est':
       return sizes.connections ?? null
     case 'counters':
+    case 'rates':
     case 'rule_names':
       return sizes.rules ?? null
     case 'control_map':

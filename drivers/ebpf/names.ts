@@ -20,6 +20,7 @@ export const pinnedMapNames = [
   'counters',
   'drops',
   'budgets',
+  'rates',
   'rule_names',
   'endpoint_names',
   'hooks',

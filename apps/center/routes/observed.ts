@@ -24,6 +24,8 @@ const heartbeatMs = 15_000
 const maxReplayedFlows = 5000
 /** A follower that does not read is let go; it asks again with the last id it saw. */
 const maxWaitingBytes = 8 * 1024 * 1024
+/** `flows=drops`: what did not pass, and what would not have if a rule in monitor mode were in force. */
+const toldAsDrops: ReadonlySet<string> = new Set(['drop', 'monitor'])
 
 export function addObservedRoutes(app: FastifyInstance, services: Services): void {
   const { store, bus, clock } = services
@@ -93,7 +95,7 @@ export function addObservedRoutes(app: FastifyInstance, services: Services): voi
           if (line.flow.id <= lastFlow) return
           lastFlow = line.flow.id
         }
-        if (line.type === 'flow' && (flows === 'none' || (flows === 'drops' && line.flow.kind !== 'drop'))) return
+        if (line.type === 'flow' && (flows === 'none' || (flows === 'drops' && !toldAsDrops.has(line.flow.kind)))) return
         stream.write(`${JSON.stringify(line)}\n`)
         if (stream.writableLength > maxWaitingBytes) stream.destroy()
       }

@@ -46,11 +46,15 @@ async function list(
   const told = await center.ask('GET /v1/events', { query })
   // ids of events and of flows count apart: an id is one of an event
   const which = values.flows ?? 'drops'
-  const flowQuery = { sinceTime, limit, host: values.host, ...(which === 'drops' ? { kind: 'drop' } : {}) }
-  const dropped =
-    which === 'none' || since?.kind === 'id' ? { flows: [] } : await center.ask('GET /v1/flows', { query: flowQuery })
+  const flowQuery = { sinceTime, limit, host: values.host }
+  const kinds = which === 'none' || since?.kind === 'id' ? [] : which === 'drops' ? ['drop', 'monitor'] : [undefined]
+  const flows: ApiFlow[] = []
+  for (const kind of kinds) {
+    const answer = await center.ask('GET /v1/flows', { query: { ...flowQuery, kind } })
+    flows.push(...readAnswer('GET /v1/flows', flowsSchema, answer).flows)
+  }
+  flows.sort((left, right) => left.id - right.id)
   const agentEvents = readAnswer('GET /v1/events', eventsSchema, told).events
-  const flows = readAnswer('GET /v1/flows', flowsSchema, dropped).flows
   if (globals.json) return (out.json({ events: agentEvents, flows }), 'ok')
   const names = flows.length === 0 ? new Map<string, string>() : toAddressNames(await readEndpoints(center))
   const lines = [

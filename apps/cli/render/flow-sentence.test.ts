@@ -75,3 +75,24 @@ test('the endpoint that reports is named by the report, not by who has its addre
   const closed = { direction: 'ingress', vmName: 'app-1', tenant: 'acme', reason: 'no-connection' } as const
   expect(tell(closed)).toBe('acme/web-2 → acme/app-1 icmp/echo-request dropped: belongs to no connection')
 })
+
+test('what a rule in monitor mode would have done names the rule and the connection', () => {
+  const told = {
+    kind: 'monitor',
+    rule: 'tenant:acme/shop/no-mail',
+    reason: null,
+    tuple: { ...echo, protocol: 6, destinationPort: 443 },
+  } as const
+  expect(tell({ ...told, action: 'drop' })).toBe(
+    'acme / shop / no-mail in monitor mode would have dropped globex/mail-1 (10.20.0.12) → acme/app-1 tcp/443',
+  )
+  expect(tell({ ...told, action: 'reject' }, 'zh-CN')).toBe(
+    '只观察的 acme / shop / no-mail 本会拒绝 globex/mail-1 (10.20.0.12) → acme/app-1 tcp/443',
+  )
+})
+
+test('a drop for want of a gateway names the rule that asks for inspection', () => {
+  expect(tell({ reason: 'no-gateway', rule: 'tenant:acme/shop/web', tuple: { ...echo, source: '10.20.0.31' } })).toBe(
+    'globex/mail-1 → acme/app-1 icmp/echo-request dropped by acme / shop / web: it is to be inspected, and no gateway is attached',
+  )
+})

@@ -21,6 +21,7 @@ export function toFlowSentence(text: Text, flow: ApiFlow, names: AddressNames): 
   const what = toConnection(text, flow, names)
   const sentence = {
     drop: () => toDropSentence(text, flow, names, what, rule),
+    monitor: () => text(`cli.said.monitor-${flow.action}`, { flow: what, rule }),
     'flow-start': () => text('cli.said.flow-start', { flow: what, rule }),
     'flow-end': () =>
       text('cli.said.flow-end', {
@@ -39,6 +40,7 @@ function toDropSentence(text: Text, flow: ApiFlow, names: AddressNames, what: st
     return text(flow.action === 'reject' ? 'cli.said.rejected-by' : 'cli.said.dropped-by', { flow: what, rule })
   }
   const reason = toReason(text, flow.reason, flow.sourceMac ?? '')
+  if (flow.rule !== null) return text('cli.said.dropped-by-why', { flow: what, rule, reason })
   const { tuple } = flow
   if (tuple === null || flow.direction !== 'egress' || !forgeries.has(flow.reason)) {
     return text('cli.said.dropped-why', { flow: what, reason })

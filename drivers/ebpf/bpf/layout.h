@@ -134,6 +134,10 @@ struct conn_key {
 #define CONN_FIN_ORIGINATOR 4u
 #define CONN_FIN_RESPONDER 8u
 #define CONN_LOG 16u
+/* shifted by the side: its start was beyond its rule's rate, so its end is not told either */
+#define CONN_QUIET 32u
+/* shifted by the side: admitted as if the other side had sent the first packet */
+#define CONN_TURNED 128u
 
 /* Arrays of two are indexed by side. A direction is the side that sends. */
 struct conn {
@@ -148,8 +152,9 @@ struct conn {
 	__u32 epoch[2]; /* when the side was last found admitted; 0 = never */
 	__u32 looked[2]; /* by sender: epoch at which the other side's tap was looked up */
 	__u8 state;
-	__u8 flags;
-	__u8 pad[6];
+	__u8 pad;
+	__u16 flags;
+	__u32 pad2;
 };
 
 struct counter {
@@ -173,6 +178,15 @@ struct budget {
 	__u32 suppressed_drops;
 	__u32 suppressed_flows;
 	__u32 told_flows;
+	__u32 told_monitored;
+	__u32 suppressed_monitored;
+};
+
+/* Per rule with a log rate: what it told in this window. */
+struct rate_budget {
+	__u64 window_ns;
+	__u32 told;
+	__u32 suppressed;
 };
 
 struct event {
@@ -189,7 +203,7 @@ struct event {
 	__u8 kind;
 	__u8 direction;
 	__u8 reason;
-	__u8 action; /* of a drop; of a flow's end: enum flow_end */
+	__u8 action; /* of a drop; what a rule in monitor mode would have done; of a flow's end: enum flow_end */
 	__u8 proto;
 	__u8 has_tuple;
 	__u8 source_mac[6];

@@ -27,6 +27,7 @@ MAP(zones, BPF_MAP_TYPE_ARRAY, 65536, __u32, __u32, 0);
 MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, 16384, __u32, struct counter, 0);
 MAP(drops, BPF_MAP_TYPE_PERCPU_ARRAY, 4096, __u32, struct drop_counters, 0);
 MAP(budgets, BPF_MAP_TYPE_ARRAY, 4096, __u32, struct budget, 0);
+MAP(rates, BPF_MAP_TYPE_ARRAY, 16384, __u32, struct rate_budget, 0);
 /* Names that belong to the indexes above; only the driver reads and writes them. */
 MAP(rule_names, BPF_MAP_TYPE_HASH, 16384, __u32, struct rule_name, BPF_F_NO_PREALLOC);
 MAP(endpoint_names, BPF_MAP_TYPE_HASH, 4096, __u32, struct endpoint_name, BPF_F_NO_PREALLOC);

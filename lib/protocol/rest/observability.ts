@@ -46,6 +46,8 @@ const page = { since: cursorSchema.optional(), limit: limitSchema.optional() }
 /** Nothing that happened before, by the clock of the host that told it. */
 const sinceTime = z.iso.datetime({ offset: true }).optional()
 
+const flowKindSchema = z.enum(['drop', 'flow-start', 'flow-end', 'monitor'])
+
 export const flowQuerySchema = z.strictObject({
   ...page,
   host: nameSchema.optional(),
@@ -58,7 +60,7 @@ export const flowQuerySchema = z.strictObject({
   rule: z.string().max(256).optional(),
   /** Either side. */
   address: z.string().max(64).optional(),
-  kind: z.enum(['drop', 'flow-start', 'flow-end']).optional(),
+  kind: flowKindSchema.optional(),
 })
 
 export const flowSchema = z
@@ -66,11 +68,12 @@ export const flowSchema = z
     id: z.number().int(),
     at: timeSchema,
     host: nameSchema,
-    kind: z.enum(['drop', 'flow-start', 'flow-end']),
+    kind: flowKindSchema,
     endpoint: z.string(),
     vmName: z.string().nullable(),
     tenant: nameSchema.nullable(),
     direction: directionSchema,
+    /** Of a `monitor` record: what the rule would have done. */
     action: actionSchema,
     /** Drop reason (`policy` when a rule decided), or why a flow ended; null for a start. */
     reason: z.string().nullable(),
@@ -113,7 +116,7 @@ export const eventSchema = z
   .meta({ id: 'Event' })
 export const eventsSchema = z.strictObject({ events: z.array(eventSchema) })
 
-/** `GET /v1/events/stream`: NDJSON, one of these a line; `heartbeat` every 15 s; drops come as `flow` with `?flows=drops`, all flow records with `?flows=all`. A heartbeat has the id of the last flow record told or skipped: `flowsSince` after a break. */
+/** `GET /v1/events/stream`: NDJSON, one of these a line; `heartbeat` every 15 s; drops and what rules in monitor mode would have done come as `flow` with `?flows=drops`, all flow records with `?flows=all`. A heartbeat has the id of the last flow record told or skipped: `flowsSince` after a break. */
 export const streamQuerySchema = z.strictObject({
   since: cursorSchema.optional(),
   flows: z.enum(['none', 'drops', 'all']).optional(),

@@ -3,7 +3,7 @@ import type { Queries } from '../store.ts'
 
 export interface NewFlow {
   readonly at: string
-  readonly kind: 'drop' | 'flow-start' | 'flow-end'
+  readonly kind: 'drop' | 'flow-start' | 'flow-end' | 'monitor'
   readonly endpoint: string
   readonly vm_name: string | null
   readonly tenant: string | null
@@ -72,7 +72,7 @@ export async function readFlows(db: Queries, filter: FlowFilter): Promise<readon
     ['endpoint = ?', filter.endpoint],
     ["starts_with(endpoint, lower(?) || '/')", filter.vm],
     ['at >= ?::timestamptz', filter.sinceTime],
-    ["rule in (?::text, 'platform:' || ?, 'tenant:' || ?, 'baseline:' || ?, 'builtin:' || ?)", filter.rule],
+    ["rule in (?::text, 'emergency:' || ?, 'platform:' || ?, 'tenant:' || ?, 'baseline:' || ?, 'builtin:' || ?)", filter.rule],
     ['kind = ?', filter.kind],
     ['(source = ?::inet or destination = ?::inet)', filter.address],
   ])
