@@ -244,3 +244,41 @@ test('a VM that starts with the plan already held is opened at once, and its end
   await until(() => expect(ofKind('inventory').at(-1)?.vms).toEqual([]))
   expect(kernel.open.size).toBe(0)
 })
+
+test('after a change only the chunks that are new are fetched, also after a restart', async () => {
+  const first = await startEngine()
+  announce(1, [1, 2])
+  await until(() => expect(ofKind('plan-result').at(-1)).toMatchObject({ revision: 1, outcome: 'applied' }))
+  // endpoints, the zone, the default drop; nothing else is in the sample
+  expect(center.sentChunks).toHaveLength(3)
+  await first.stop()
+  center.sentChunks.length = 0
+  center.mode = 'away'
+  center.announced = samplePlan(2, [1, 3]).plan
+  await startEngine()
+  center.mode = 'there'
+  await until(() => expect(ofKind('plan-result').at(-1)).toMatchObject({ revision: 2, outcome: 'applied' }))
+  expect(center.sentChunks).toHaveLength(1)
+})
+
+test('a plan superseded while it is fetched gives way to the newer one', async () => {
+  await startEngine()
+  center.damage = (message) => {
+    // the answer is of a plan that is not wanted any more when it arrives
+    if (message.kind === 'plan-sections' && message.revision === 1) announce(2, [1, 2])
+    return message
+  }
+  announce(1, [1])
+  await until(() => expect(ofKind('plan-result').at(-1)).toMatchObject({ revision: 2, outcome: 'applied' }))
+  expect(ofKind('plan-result').map((result) => result.revision)).toEqual([2])
+})
+
+test('the operating system and the virtual network of a VM are reported', async () => {
+  libvirt.startVm(1, { os: 'debian 12' })
+  libvirt.startVm(2)
+  await startEngine()
+  await until(() => expect(ofKind('inventory').at(-1)?.vms).toHaveLength(2))
+  const [one, two] = ofKind('inventory').at(-1)?.vms ?? []
+  expect(one).toMatchObject({ os: 'debian 12', endpoints: [{ segment: 'br0' }] })
+  expect(two).not.toHaveProperty('os')
+})

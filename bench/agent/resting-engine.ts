@@ -57,10 +57,11 @@ const engine = createEngine({
         options.domains.map((xml) => {
           const domain = decodeDomain(xml)
           if (typeof domain === 'string') throw new Error(domain)
-          const nics = domain.interfaces.map(({ mac, addresses, device }) => ({
+          const nics = domain.interfaces.map(({ mac, addresses, segment, device }) => ({
             endpoint: toEndpointId(domain.uuid, mac),
             mac,
             addresses,
+            segment,
             device,
             unguardable: null,
           }))

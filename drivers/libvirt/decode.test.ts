@@ -32,16 +32,26 @@ test('tenant, labels, interfaces and their declared addresses', () => {
     name: 'web & 1',
     tenant: 'acme',
     labels: { app: 'shop', 层: '前端 <1>' },
+    os: null,
     interfaces: [
       {
         mac: '52:54:00:00:00:01',
         device: 'vnet7',
         type: 'bridge',
         source: 'br0',
+        segment: 'n',
         model: 'virtio',
         addresses: ['10.20.0.11', 'fd00:20::11'],
       },
-      { mac: '52:54:00:00:00:02', device: null, type: 'direct', source: 'eth0', model: null, addresses: [] },
+      {
+        mac: '52:54:00:00:00:02',
+        device: null,
+        type: 'direct',
+        source: 'eth0',
+        segment: null,
+        model: null,
+        addresses: [],
+      },
     ],
     problems: [],
   })
@@ -56,6 +66,33 @@ test('a VM without our block has no tenant, and nothing is wrong with it', () =>
       interfaces: [{ addresses: [] }],
     })
   }
+})
+
+const segments: readonly (readonly [string, string | null])[] = [
+  ["<source network='prod' bridge='virbr1'/>", 'prod'],
+  ["<source network='prod' portgroup='web' bridge='virbr1'/>", 'prod/web'],
+  ["<source bridge='br0'/>", 'br0'],
+  ['', null],
+]
+test.each(segments)('the segment of an interface with %s is %s', (source, segment) => {
+  expect(decoded(domain('', nic('52:54:00:00:00:01', source))).interfaces[0]?.segment).toBe(segment)
+})
+
+const osBlock = (id: string, uri = 'http://libosinfo.org/xmlns/libvirt/domain/1.0'): string =>
+  `<metadata><l:libosinfo xmlns:l="${uri}"><l:os id="${id}"/></l:libosinfo></metadata>`
+const systems: readonly (readonly [string, string, string | null])[] = [
+  ['http://debian.org/debian/12', osBlock('http://debian.org/debian/12'), 'debian 12'],
+  ['http://ubuntu.com/ubuntu/22.04', osBlock('http://ubuntu.com/ubuntu/22.04'), 'ubuntu 22.04'],
+  ['http://microsoft.com/win/2k22', osBlock('http://microsoft.com/win/2k22'), 'win 2k22'],
+  ['another namespace', osBlock('http://debian.org/debian/12', 'urn:x'), null],
+  ['no URL', osBlock('debian 12'), null],
+  ['no path', osBlock('http://debian.org/'), null],
+  ['control characters', osBlock('http://debian.org/a&#10;b'), null],
+  ['a path beyond all measure', osBlock(`http://debian.org/${'a'.repeat(256)}`), null],
+]
+test.each(systems)('the operating system of %s', (_, metadata, os) => {
+  const result = decoded(domain(metadata))
+  expect([result.os, result.problems]).toEqual([os, []])
 })
 
 test('the prefix does not matter, the namespace does', () => {

@@ -1,6 +1,7 @@
 import { parseMac, parseVmUuid, type Address, type Mac, type TenantName, type VmUuid } from '@hyperward/model'
 
 import { decodeMetadata } from './decode-metadata.ts'
+import { decodeOs } from './decode-os.ts'
 import { childrenNamed, parseXml, type XmlElement } from './xml-tree.ts'
 
 /** What a domain's description tells of it. */
@@ -10,6 +11,8 @@ export interface DecodedDomain {
   /** null: no tenant claims it, or its metadata cannot be read. Then there are no labels and no addresses either. */
   readonly tenant: TenantName | null
   readonly labels: Readonly<Record<string, string>>
+  /** Operating system by its libosinfo id: `debian 12`; null = not told. */
+  readonly os: string | null
   readonly interfaces: readonly DomainInterface[]
   readonly problems: readonly DomainProblem[]
 }
@@ -22,6 +25,8 @@ export interface DomainInterface {
   readonly type: string
   /** The bridge or network it is attached to; null where the type has none. */
   readonly source: string | null
+  /** Virtual network it is plugged into: the libvirt network, with its port group after a slash, or else the bridge; null where the type has neither. */
+  readonly segment: string | null
   readonly model: string | null
   /** Declared in the metadata. */
   readonly addresses: readonly Address[]
@@ -44,7 +49,8 @@ export function decodeDomain(xml: string): DecodedDomain | string {
   if (uuid === null) return `"${uuidText}" is not a UUID`
 
   const problems: DomainProblem[] = []
-  const metadata = decodeMetadata(childrenNamed(root, 'metadata'))
+  const metadataElements = childrenNamed(root, 'metadata')
+  const metadata = decodeMetadata(metadataElements)
   if (typeof metadata === 'string') {
     problems.push({ code: 'libvirt.metadata-malformed', message: `metadata of VM "${name}": ${metadata}` })
   }
@@ -59,7 +65,8 @@ export function decodeDomain(xml: string): DecodedDomain | string {
       })
     } else interfaces.push(one)
   }
-  return { uuid, name, tenant: readable?.tenant ?? null, labels: readable?.labels ?? {}, interfaces, problems }
+  const os = decodeOs(metadataElements)
+  return { uuid, name, tenant: readable?.tenant ?? null, labels: readable?.labels ?? {}, os, interfaces, problems }
 }
 
 function decodeInterface(
@@ -77,9 +84,17 @@ function decodeInterface(
       firstAttribute(element, 'source', 'bridge') ??
       firstAttribute(element, 'source', 'network') ??
       firstAttribute(element, 'source', 'dev'),
+    segment: decodeSegment(element),
     model: firstAttribute(element, 'model', 'type'),
     addresses: addresses.get(mac) ?? [],
   }
+}
+
+function decodeSegment(element: XmlElement): string | null {
+  const network = firstAttribute(element, 'source', 'network')
+  if (network === null) return firstAttribute(element, 'source', 'bridge')
+  const portGroup = firstAttribute(element, 'source', 'portgroup')
+  return portGroup === null ? network : `${network}/${portGroup}`
 }
 
 function firstAttribute(element: XmlElement, child: string, attribute: string): string | null {

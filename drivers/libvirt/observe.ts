@@ -38,7 +38,7 @@ async function observeDomain(connection: LibvirtConnection, domain: LibvirtDomai
     const message = `description of VM "${domain.name}": ${decoded}`
     const { uuid, name } = domain
     const problems = [{ code: 'libvirt.domain-malformed' as const, message }]
-    return { uuid, name, state, tenant: null, labels: {}, interfaces: [], problems }
+    return { uuid, name, state, tenant: null, labels: {}, os: null, interfaces: [], problems }
   } catch (error) {
     if (error instanceof OperationError && error.details['libvirtCode'] === errNoDomain) return null
     throw error

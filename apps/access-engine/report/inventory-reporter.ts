@@ -47,6 +47,12 @@ function toReportedVm(vm: FollowedVm): ReportedVm {
     name: vm.name,
     tenant: vm.tenant,
     labels: { ...vm.labels },
-    endpoints: vm.nics.map(({ mac, addresses }) => ({ mac, addresses: [...addresses] })),
+    ...(vm.os === null ? {} : { os: vm.os }),
+    endpoints: vm.nics.map(({ mac, addresses, segment }) => ({
+      mac,
+      addresses: [...addresses],
+      // what is longer than any name libvirt should give is not a name to select by
+      ...(segment === null || segment === '' || segment.length > 255 ? {} : { segment }),
+    })),
   }
 }

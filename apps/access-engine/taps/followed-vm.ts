@@ -6,6 +6,8 @@ export interface FollowedVm {
   readonly name: string
   readonly tenant: string | null
   readonly labels: Readonly<Record<string, string>>
+  /** As its description tells it; null = it does not. */
+  readonly os: string | null
   readonly nics: readonly FollowedNic[]
   /** What is wrong with its metadata, in sentences. */
   readonly problems: readonly string[]
@@ -17,6 +19,8 @@ export interface FollowedNic {
   readonly endpoint: EndpointId
   readonly mac: Mac
   readonly addresses: readonly Address[]
+  /** Virtual network it is plugged into; null = not known. */
+  readonly segment: string | null
   /** The tap's name; null when libvirt names none. */
   readonly device: string | null
   /** Why nothing of ours can stand between this interface and the network; null = it is a tap. */

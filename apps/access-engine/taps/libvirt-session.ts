@@ -48,10 +48,12 @@ function toFollowedVm(domain: ObservedDomain): FollowedVm {
     name: domain.name,
     tenant: domain.tenant,
     labels: domain.labels,
-    nics: domain.interfaces.map(({ mac, device, type, addresses }): FollowedNic => ({
+    os: domain.os,
+    nics: domain.interfaces.map(({ mac, device, type, addresses, segment }): FollowedNic => ({
       endpoint: toEndpointId(domain.uuid, mac),
       mac,
       addresses,
+      segment,
       device: tapTypes.has(type) ? device : null,
       unguardable: tapTypes.has(type) ? null : `an interface of type "${type}" has no tap to guard`,
     })),

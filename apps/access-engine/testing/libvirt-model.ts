@@ -10,7 +10,7 @@ import { sampleVm } from './sample-plan.ts'
 export interface LibvirtModel {
   openSession(handlers: LibvirtSessionHandlers): Promise<LibvirtSession>
   readonly links: LinkReader
-  startVm(n: number, how?: Partial<Pick<FollowedVm, 'tenant' | 'problems'>>): void
+  startVm(n: number, how?: Partial<Pick<FollowedVm, 'tenant' | 'problems' | 'os'>>): void
   stopVm(n: number): void
   /** Ends all sessions; VMs run on. */
   restart(): void
@@ -53,8 +53,8 @@ export function createLibvirtModel(kernel: KernelModel): LibvirtModel {
       const device = `vnet${n}`
       kernel.devices.set(device, (nextIfindex += 1))
       macs.set(device, `fe${mac.slice(2)}`)
-      const nics = [{ endpoint, mac, addresses: [], device, unguardable: null }]
-      vms.set(n, { uuid, name, tenant: 'acme', labels: {}, nics, problems: [], unreadable: false, ...how })
+      const nics = [{ endpoint, mac, addresses: [], segment: 'br0', device, unguardable: null }]
+      vms.set(n, { uuid, name, tenant: 'acme', labels: {}, os: null, nics, problems: [], unreadable: false, ...how })
       changed(`${name} started`)
     },
     stopVm(n) {

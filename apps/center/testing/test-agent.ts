@@ -1,5 +1,5 @@
 /** An agent as the center sees one, over a real connection: a small model with state (what it holds), for tests and for a fleet of many. */
-import { hostPlanFormat, parseDigest, type Digest, type HostName, type Revision } from '@hyperward/model'
+import { hostPlanFormat, parseDigest, type Digest, type Revision } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
 import { toCenterTlsOptions, type Enrolled } from '@hyperward/pki'
 import { digestPlan, isStale, parseHostPlan } from '@hyperward/policy'
@@ -91,8 +91,7 @@ export async function connectAgent(
     sha256: sha256Hex,
     digestPlan: (told) =>
       digestPlan(
-        // a certificate's host name is one
-        host as HostName,
+        host,
         {
           endpoints: toSection(told.endpoints),
           zones: toSection(told.zones),
