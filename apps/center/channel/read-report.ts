@@ -97,6 +97,10 @@ export function toNewFlow(event: ReportedDatapathEvent, host: string, inventory:
     const { kind, action, reason, sourceMac } = event
     return { ...common, kind, action, reason, source_mac: sourceMac, packets: 1, bytes: 0 }
   }
+  if (event.kind === 'monitor') {
+    const { kind, action, packets, bytes } = event
+    return { ...common, kind, action, reason: null, source_mac: null, packets, bytes }
+  }
   const { kind, end, packets, bytes } = event
   return {
     ...common,
