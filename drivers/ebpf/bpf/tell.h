@@ -199,7 +199,7 @@ __noinline int tell_flow(const struct conn_key *key, const struct conn *conn, __
 	event->action = end;
 	event->packets = conn->packets[0] + conn->packets[1];
 	event->bytes = conn->bytes[0] + conn->bytes[1];
-	if (conn->flags & CONN_LOG)
+	if (kind == EVENT_FLOW_START && (conn->flags & CONN_LOG))
 		event->suppressed += take_suppressed(conn->rule[side]);
 	event->has_tuple = 1;
 	event->proto = key->proto;
