@@ -23,7 +23,7 @@ export function answerOfPeer(local: LocalRules, peer: IdentityClass): Answer {
   return answerOfRules(local.rules.filter((rule) => matchesPeer(peerSideOf(rule, local.direction), peer)))
 }
 
-export function matchesPeer(side: number, peer: IdentityClass): boolean {
+export function matchesPeer(side: number, peer: Pick<IdentityClass, 'signature'>): boolean {
   return side === anySide || peer.signature.sides.has(side)
 }
 

@@ -1,261 +1,154 @@
 /**
- * Which connections change their fate between two resolved policies: computed over all of them, not sampled. Addresses and services are cut into atoms that
- * neither policy tells apart; a pair of atoms is judged end to end (egress at the source's endpoint and ingress at the destination's), before and after.
+ * Which connections change their fate between two resolved policies, or between two inventories under one: exactly, and in time that follows what changed.
+ * Addresses and services are cut into atoms that neither side tells apart; the pairs of atoms that a difference touches are judged end to end, before and
+ * after. Packets of an endpoint to itself are none of the network's and are left out.
  */
-import type { Action, Address, Direction, Prefix, RuleRef, TenantName } from '@hyperward/model'
-import { defaultDropRef, worldIdentity } from '@hyperward/model'
-
-import { type FirstMatches, matchesOfPeer, selectLocalRules } from '../compile/verdict-rows.ts'
 import { compareText } from '../resolve/compare-text.ts'
-import type { IdentityClass, ResolvedPolicy } from '../resolve/resolved-policy.ts'
-import { type AddressAtom, refineAddresses } from './refine-addresses.ts'
-import { refineServices, type ServiceAtom } from './refine-services.ts'
+import type { ResolvedPolicy } from '../resolve/resolved-policy.ts'
+import { createPartyWriter, type Party, type PartySummary } from '../symbolic/describe-parties.ts'
+import { describeServices, type ServiceSet } from '../symbolic/describe-services.ts'
+import { createFates } from '../symbolic/fates.ts'
+import { type AddressAtom, type AddressAtoms, overlayAddresses } from '../symbolic/overlay-addresses.ts'
+import { refineServices, type ServiceAtoms } from '../symbolic/refine-services.ts'
+import { type Change, createComparison, type DiffVerdict } from './compare-fates.ts'
+import { findTouchedPairs } from './find-touched-pairs.ts'
+import { createRowGroups, type Rectangle } from './group-rows.ts'
+import { severities, type Severity } from './severity.ts'
 
-/** One side of a change: these endpoints and networks, and for readers the names of the VMs and groups. */
-export interface DiffParty {
-  readonly tenant: TenantName | null
-  /** Rule sides (lists of groups) that hold it after the change; for reading only. */
-  readonly groups: readonly string[]
-  readonly vms: readonly string[]
-  readonly addresses: readonly Address[]
-  readonly networks: readonly Prefix[]
-  /** Every address that is in nothing. */
-  readonly world: boolean
-}
-
-export interface DiffVerdict {
-  readonly action: Action | 'not-enforced'
-  /** The rule that decides: of the side that refuses, else of the destination's side, else of the source's. Null when nothing is enforced. */
-  readonly rule: RuleRef | null
-}
-
+/** Every source with every destination of the entry (of one address family, and not an endpoint with itself) and every service of it changes so. */
 export interface DiffEntry {
-  readonly sources: readonly DiffParty[]
-  readonly destinations: readonly DiffParty[]
-  /** `tcp 5432`, `udp 9000-9010`, `icmp echo-request`, `any`. */
-  readonly services: readonly string[]
+  readonly severity: Severity
+  readonly sources: readonly Party[]
+  readonly destinations: readonly Party[]
+  readonly from: PartySummary
+  readonly to: PartySummary
+  readonly services: ServiceSet
   readonly before: DiffVerdict
   readonly after: DiffVerdict
 }
 
 export interface PolicyDiff {
-  /** Every source with every destination of an entry and every service of it changes so. At most the limit asked for. */
+  /** Worst first: by severity, then the wider. At most the limit asked for. */
   readonly entries: readonly DiffEntry[]
   /** How many entries there are in all. */
   readonly total: number
   /** Pairs of source and destination atoms with a change in some service. */
   readonly pairs: number
+  /** Pairs that may differ but were not compared, because there are more than the limit: then `total` and `pairs` are lower bounds. */
+  readonly unchecked: number
 }
 
-export function diffPolicies(before: ResolvedPolicy, after: ResolvedPolicy, limit = 500): PolicyDiff {
-  const atoms = refineAddresses(before, after)
-  const services = refineServices(before.index.services.classes, after.index.services.classes)
-  const answersBefore = answerAll(
-    before,
-    atoms.map((atom) => atom.before),
-  )
-  const answersAfter = answerAll(
-    after,
-    atoms.map((atom) => atom.after),
-  )
-  const compare = createComparison(services, answersBefore.matches, answersAfter.matches)
-  const pairs: ChangedPair[] = []
-  let changedPairs = 0
-  for (const [from, source] of atoms.entries()) {
-    for (const [to, destination] of atoms.entries()) {
-      const changes = compare(answersBefore.ofPair(from, to), answersAfter.ofPair(from, to))
-      if (changes.length > 0) changedPairs += 1
-      for (const change of changes) pairs.push({ source, destination, change })
-    }
-  }
-  const rectangles = groupPairs(pairs)
-  const describe = createDescriber(before, after)
-  const entries = rectangles.slice(0, limit).map(({ sources, destinations, change }) => ({
-    sources: sources.map(describe),
-    destinations: destinations.map(describe),
-    services:
-      change.services.length === services.length ? ['any'] : change.services.flatMap((service) => service.texts),
-    before: change.before,
-    after: change.after,
-  }))
-  return { entries, total: rectangles.length, pairs: changedPairs }
+export interface DiffLimits {
+  readonly entries?: number
+  readonly pairs?: number
 }
 
-interface Change {
-  readonly services: readonly ServiceAtom[]
-  readonly before: DiffVerdict
-  readonly after: DiffVerdict
-}
+export const defaultDiffLimits = { entries: 500, pairs: 20_000_000 } as const satisfies Required<DiffLimits>
 
-interface ChangedPair {
-  readonly source: AddressAtom
-  readonly destination: AddressAtom
-  readonly change: Change
-}
-
-/** The answers of both sides for one pair; a side that is not enforced has none. */
-interface PairMatches {
-  readonly egress: FirstMatches | null
-  readonly ingress: FirstMatches | null
-}
-
-/** Numbers of answers: index into `matches`; 0 = not enforced. */
-type PairAnswers = readonly [egress: number, ingress: number]
-
-interface Answers {
-  readonly matches: readonly (FirstMatches | null)[]
-  /** By positions in the list of classes. */
-  readonly ofPair: (source: number, destination: number) => PairAnswers
-}
-
-/** What each class, as the enforced side, answers to each other. A peer in none of the sides a class's rules name gets the one answer for all such. */
-function answerAll(resolved: ResolvedPolicy, classes: readonly IdentityClass[]): Answers {
-  const inSide = new Map<number, number[]>()
-  for (const [at, { signature }] of classes.entries()) {
-    for (const side of signature.sides) inSide.set(side, [...(inSide.get(side) ?? []), at])
-  }
-  const matches: (FirstMatches | null)[] = [null]
-  const world = classes.find((one) => one.identity === worldIdentity)
-  const answersOf = (local: IdentityClass, direction: Direction): Uint32Array => {
-    const answers = new Uint32Array(classes.length)
-    if (local.signature.tenant === null || world === undefined) return answers
-    const rules = selectLocalRules(resolved.index, local, direction)
-    answers.fill(matches.push(matchesOfPeer(rules, world)) - 1)
-    const known = new Map<string, number>()
-    for (const at of new Set([...rules.peerSides].flatMap((side) => inSide.get(side) ?? []))) {
-      const peer = classes[at]
-      if (peer === undefined) continue
-      const key = [...rules.peerSides].filter((side) => peer.signature.sides.has(side)).join()
-      const answer = known.get(key) ?? matches.push(matchesOfPeer(rules, peer)) - 1
-      known.set(key, answer)
-      answers[at] = answer
-    }
-    return answers
-  }
-  const egress = classes.map((local) => answersOf(local, 'egress'))
-  const ingress = classes.map((local) => answersOf(local, 'ingress'))
-  return {
-    matches,
-    ofPair: (source, destination) => [egress[source]?.[destination] ?? 0, ingress[destination]?.[source] ?? 0],
-  }
-}
-
-/** Most pairs share their answers with many others: each combination of answers is compared once. */
-function createComparison(
-  services: readonly ServiceAtom[],
-  before: Answers['matches'],
-  after: Answers['matches'],
-): (first: PairAnswers, second: PairAnswers) => readonly Change[] {
-  const known = new Map<string, readonly Change[]>()
-  const toMatches = (matches: Answers['matches'], [egress, ingress]: PairAnswers): PairMatches => ({
-    egress: matches[egress] ?? null,
-    ingress: matches[ingress] ?? null,
-  })
-  const sameSides = new Map<string, boolean>()
-  const isSame = (one: number, other: number): boolean => {
-    const key = `${one},${other}`
-    const same = sameSides.get(key) ?? sameActions(before[one] ?? null, after[other] ?? null, services)
-    sameSides.set(key, same)
-    return same
-  }
-  return (first, second) => {
-    // two sides that answer as before make a verdict as before: nearly every pair ends here
-    if (isSame(first[0], second[0]) && isSame(first[1], second[1])) return []
-    const key = `${first[0]},${first[1]},${second[0]},${second[1]}`
-    const changes = known.get(key) ?? comparePair(toMatches(before, first), toMatches(after, second), services)
-    known.set(key, changes)
-    return changes
-  }
-}
-
-function sameActions(
-  before: FirstMatches | null,
-  after: FirstMatches | null,
-  services: readonly ServiceAtom[],
-): boolean {
-  if (before === null || after === null) return before === after
-  return services.every((service) => actionOf(before, service.before) === actionOf(after, service.after))
-}
-
-function actionOf(matches: FirstMatches, service: number): Action {
-  return (matches.byClass.get(service) ?? matches.rest)?.rule.action ?? 'drop'
-}
-
-/** Changes of one pair, services with the same change together. */
-function comparePair(before: PairMatches, after: PairMatches, services: readonly ServiceAtom[]): readonly Change[] {
-  const changes = new Map<string, { services: ServiceAtom[]; before: DiffVerdict; after: DiffVerdict }>()
-  for (const service of services) {
-    const [first, second] = [verdictOf(before, service.before), verdictOf(after, service.after)]
-    if (first.action === second.action) continue
-    const key = `${first.action} ${first.rule ?? ''} ${second.action} ${second.rule ?? ''}`
-    const change = changes.get(key) ?? { services: [], before: first, after: second }
-    change.services.push(service)
-    changes.set(key, change)
-  }
-  return [...changes.values()]
-}
-
-function verdictOf({ egress, ingress }: PairMatches, service: number): DiffVerdict {
-  const sides = [egress, ingress]
-    .filter((side) => side !== null)
-    .map((side) => {
-      const rule = side.byClass.get(service) ?? side.rest
-      return { action: rule?.rule.action ?? ('drop' as const), rule: rule?.rule.ref ?? defaultDropRef }
-    })
-  return sides.find((side) => side.action !== 'allow') ?? sides.at(-1) ?? { action: 'not-enforced', rule: null }
-}
-
-interface Rectangle {
-  readonly sources: readonly AddressAtom[]
-  readonly destinations: readonly AddressAtom[]
-  readonly change: Change
-}
-
-/** Pairs with the same change, gathered into products: first destinations of one source, then sources with the same destinations. */
-function groupPairs(pairs: readonly ChangedPair[]): readonly Rectangle[] {
-  const numbers = new Map<unknown, number>()
-  const numberOf = (thing: unknown): number => {
-    const number = numbers.get(thing) ?? numbers.size
-    numbers.set(thing, number)
-    return number
-  }
-  const rows = new Map<
-    string,
-    { source: AddressAtom; destinations: AddressAtom[]; change: Change; changeKey: string }
-  >()
-  for (const { source, destination, change } of pairs) {
-    const { before, after, services } = change
-    const changeKey = [before.action, before.rule, after.action, after.rule, services.map(numberOf).join()].join(' ')
-    const key = `${numberOf(source)} ${changeKey}`
-    const row = rows.get(key) ?? { source, destinations: [], change, changeKey }
-    row.destinations.push(destination)
-    rows.set(key, row)
-  }
-  const rectangles = new Map<string, { sources: AddressAtom[]; destinations: readonly AddressAtom[]; change: Change }>()
-  for (const { source, destinations, change, changeKey } of rows.values()) {
-    const key = `${destinations.map(numberOf).join()} ${changeKey}`
-    const rectangle = rectangles.get(key) ?? { sources: [], destinations, change }
-    rectangle.sources.push(source)
-    rectangles.set(key, rectangle)
-  }
-  return [...rectangles.values()]
-}
-
-function createDescriber(before: ResolvedPolicy, after: ResolvedPolicy): (atom: AddressAtom) => DiffParty {
-  const names = new Map<string, string>()
-  for (const { records } of [before, after]) {
-    for (const { vm, claims } of records.byVm.values()) for (const claim of claims) names.set(claim.address, vm.name)
-  }
-  return ({ after: one, addresses, networks, world }) => {
-    const { tenant, sides } = one.signature
-    const vms = new Set(addresses.map((address) => names.get(address)).filter((name) => name !== undefined))
+export function diffPolicies(before: ResolvedPolicy, after: ResolvedPolicy, limits: DiffLimits = {}): PolicyDiff {
+  const { entries: entryLimit, pairs: pairLimit } = { ...defaultDiffLimits, ...limits }
+  const addresses = overlayAddresses([before, after])
+  const services = refineServices([before.index.services.classes, after.index.services.classes])
+  const { rectangles, pairs, unchecked } = compareTouched(before, after, addresses, services, pairLimit)
+  const ranked = rank(rectangles, addresses.atoms).slice(0, entryLimit)
+  const { toParty, summarize } = createPartyWriter([before, after], addresses.atoms)
+  const entries = ranked.map(({ what, ...sides }): DiffEntry => {
+    const [sources, destinations] = [sides.sources, sides.destinations].map((numbers) =>
+      numbers.map((number) => atomAt(addresses.atoms, number)),
+    )
     return {
-      tenant,
-      groups: [...sides].map((side) => after.index.sides[side]?.key ?? '').sort(compareText),
-      vms: [...vms].sort(compareText),
-      addresses: [...addresses].sort(compareText),
-      networks,
-      world,
+      severity: what.severity,
+      sources: (sources ?? []).map(toParty),
+      destinations: (destinations ?? []).map(toParty),
+      from: summarize(sources ?? []),
+      to: summarize(destinations ?? []),
+      services: describeServices(services, what.services),
+      before: what.before,
+      after: what.after,
     }
+  })
+  return { entries, total: rectangles.length, pairs, unchecked }
+}
+
+interface Compared {
+  readonly rectangles: readonly Rectangle<Change>[]
+  readonly pairs: number
+  readonly unchecked: number
+}
+
+function compareTouched(
+  before: ResolvedPolicy,
+  after: ResolvedPolicy,
+  { atoms, familyOfPair }: AddressAtoms,
+  services: ServiceAtoms,
+  limit: number,
+): Compared {
+  const touched = findTouchedPairs(before, after, atoms)
+  const [fatesBefore, fatesAfter] = [createFates(before), createFates(after)]
+  const compare = createComparison(services)
+  const groups = createRowGroups<Change>()
+  let pairs = 0
+  let checked = 0
+  for (const from of touched.sources()) {
+    if (checked >= limit) break
+    const source = atomAt(atoms, from)
+    const [sourceBefore, sourceAfter] = classesOf(source)
+    const row = new Map<Change, number[]>()
+    for (const to of touched.destinationsOf(from)) {
+      checked += 1
+      const destination = atomAt(atoms, to)
+      const [destinationBefore, destinationAfter] = classesOf(destination)
+      const changes = compare(
+        fatesBefore.between(sourceBefore, destinationBefore),
+        fatesAfter.between(sourceAfter, destinationAfter),
+      )
+      if (changes.length === 0 || familyOfPair(source, destination) === null) continue
+      pairs += 1
+      for (const change of changes) if (row.get(change)?.push(to) === undefined) row.set(change, [to])
+    }
+    for (const [change, destinations] of row) groups.add(change, from, destinations)
   }
+  return { rectangles: groups.list(), pairs, unchecked: checked < limit ? 0 : touched.count() - checked }
+}
+
+function rank(rectangles: readonly Rectangle<Change>[], atoms: readonly AddressAtom[]): readonly Rectangle<Change>[] {
+  const order = new Map(severities.map((severity, at) => [severity, at]))
+  const keyed = rectangles.map((rectangle) => {
+    const { what, sources, destinations } = rectangle
+    return {
+      rectangle,
+      severity: order.get(what.severity) ?? 0,
+      width: widthOf(sources, atoms) * widthOf(destinations, atoms),
+      services: what.services.length,
+      text: `${what.after.rule ?? ''} ${what.before.rule ?? ''}`,
+    }
+  })
+  keyed.sort(
+    (a, b) => a.severity - b.severity || b.width - a.width || b.services - a.services || compareText(a.text, b.text),
+  )
+  return keyed.map(({ rectangle }) => rectangle)
+}
+
+/** Networks hold more than any list of endpoints, and the world more than networks. */
+const networkWidth = 10_000_000
+const worldWidth = 1_000_000_000_000
+
+function widthOf(numbers: readonly number[], atoms: readonly AddressAtom[]): number {
+  let width = 0
+  for (const number of numbers) {
+    const { addresses, networks, world } = atomAt(atoms, number)
+    width += addresses.length + networks.length * networkWidth + (world ? worldWidth : 0)
+  }
+  return width
+}
+
+function atomAt(atoms: readonly AddressAtom[], number: number): AddressAtom {
+  const atom = atoms[number]
+  if (atom === undefined) throw new Error(`no atom has the number ${number}`)
+  return atom
+}
+
+function classesOf({ classes: [first, second] }: AddressAtom) {
+  if (first === undefined || second === undefined) throw new Error('an atom of one policy among those of two')
+  return [first, second] as const
 }

@@ -2,7 +2,9 @@
 import { type Action, defaultDropRef, type RuleOrigin, toRuleOrigin } from '@hyperward/model'
 
 import type { ResolvedPolicy } from '../resolve/resolved-policy.ts'
-import { type DiffParty, diffPolicies, type DiffVerdict } from './diff-policies.ts'
+import type { Party } from '../symbolic/describe-parties.ts'
+import type { DiffVerdict } from './compare-fates.ts'
+import { diffPolicies } from './diff-policies.ts'
 
 /** VMs as `tenant/vm`, addresses, networks, `world`; `more` are left out. The arrays are made for the caller. */
 export interface ChangeMembers {
@@ -23,6 +25,7 @@ export interface VerdictChange {
   readonly after: ChangeVerdict
 }
 
+/** Worst first, as {@link diffPolicies} orders them. */
 export interface ChangeList {
   readonly changes: VerdictChange[]
   readonly more: number
@@ -34,20 +37,20 @@ export interface ChangeLimits {
 }
 
 export function listChanges(before: ResolvedPolicy, after: ResolvedPolicy, limits: ChangeLimits): ChangeList {
-  const { entries, total } = diffPolicies(before, after, limits.changes)
+  const { entries, total } = diffPolicies(before, after, { entries: limits.changes })
   const changes = entries.map((entry) => ({
     source: toMembers(entry.sources, limits.members),
     destination: toMembers(entry.destinations, limits.members),
-    services: [...entry.services],
+    services: [...entry.services.texts],
     before: toVerdict(entry.before),
     after: toVerdict(entry.after),
   }))
   return { changes, more: total - changes.length }
 }
 
-function toMembers(parties: readonly DiffParty[], limit: number): ChangeMembers {
-  const all = parties.flatMap(({ tenant, vms, addresses, networks, world }) => [
-    ...(vms.length > 0 ? vms.map((vm) => (tenant === null ? vm : `${tenant}/${vm}`)) : addresses),
+function toMembers(parties: readonly Party[], limit: number): ChangeMembers {
+  const all = parties.flatMap(({ vms, addresses, networks, world }) => [
+    ...(vms.length > 0 ? vms : addresses),
     ...networks,
     ...(world ? ['world'] : []),
   ])
