@@ -1,17 +1,19 @@
 /**
  * Every text shown to users, by key, in each language. English is the reference: another language must have the same keys (it does not compile
- * otherwise) with the same parameters (a test). Each part keeps its own file per language, merged here: diagnostics, terms, `cli.*`, `event.*`.
+ * otherwise) with the same parameters (a test). Each part keeps its own file per language, merged here: diagnostics, terms, `cli.*`, `language.*`, `event.*`.
  *
  * Template form: `{name}` is a parameter; `{@name}` a parameter whose value is the tail of a `term.*` key; `[…]` is left out when a parameter inside it is empty.
  */
 import { cliEn } from './en/cli.ts'
 import { diagnosticsEn } from './en/diagnostics.ts'
+import { languageEn } from './en/language.ts'
 import { termsEn } from './en/terms.ts'
 import { cliZhCn } from './zh-cn/cli.ts'
 import { diagnosticsZhCn } from './zh-cn/diagnostics.ts'
+import { languageZhCn } from './zh-cn/language.ts'
 import { termsZhCn } from './zh-cn/terms.ts'
 
-const en = { ...cliEn, ...diagnosticsEn, ...termsEn } as const
+const en = { ...cliEn, ...diagnosticsEn, ...languageEn, ...termsEn } as const
 
 export type MessageKey = keyof typeof en
 export type Locale = 'en' | 'zh-CN'
@@ -28,5 +30,5 @@ export type TermKey = keyof typeof termsEn extends infer K ? (K extends `term.${
 
 export const catalogue: Readonly<Record<Locale, Readonly<Record<MessageKey, string>>>> = {
   en,
-  'zh-CN': { ...cliZhCn, ...diagnosticsZhCn, ...termsZhCn },
+  'zh-CN': { ...cliZhCn, ...diagnosticsZhCn, ...languageZhCn, ...termsZhCn },
 }

@@ -71,13 +71,20 @@ export function arbitraryRule(words: RuleWords): ArbitraryRule {
 function arbitrarySide({ groups, seesTenants }: RuleWords): fc.Arbitrary<string> {
   const name = fc.constantFrom(...groups)
   const item = fc.oneof({ weight: 5, arbitrary: name }, { weight: 1, arbitrary: prefixText })
-  const list = fc.uniqueArray(item, { minLength: 1, maxLength: 3 }).map((items) => `[${items.join(', ')}]`)
+  const names = fc.uniqueArray(item, { minLength: 1, maxLength: 3 })
+  const toList = (items: readonly string[]): string => `[${items.join(', ')}]`
+  const list = names.map(toList)
+  // a side of which nothing is left by what is written is refused
+  const difference = fc
+    .tuple(names, names)
+    .filter(([some, not]) => some.some((one) => !not.includes(one)))
+    .map(([some, not]) => `{any-of: ${toList(some)}, not: ${toList(not)}}`)
   return fc.oneof(
     { weight: 6, arbitrary: name },
     { weight: 1, arbitrary: prefixText },
     { weight: 3, arbitrary: list },
     { weight: 1, arbitrary: list.map((items) => `{not: ${items}}`) },
-    { weight: 2, arbitrary: fc.tuple(list, list).map(([some, not]) => `{any-of: ${some}, not: ${not}}`) },
+    { weight: 2, arbitrary: difference },
     { weight: 1, arbitrary: selectorText(seesTenants).map((text) => `{${text}}`) },
     {
       weight: 1,
