@@ -43,8 +43,8 @@ interface Seen {
 async function planned(host: string): Promise<Record<string, Seen>> {
   const { publisher } = center.center.services
   await publisher.settled()
-  const { digest = '' } = publisher.planned(host) ?? {}
-  const plan = await publisher.servedPlan(host, digest)
+  const { digest = '' } = publisher.hosts.find(host) ?? {}
+  const plan = await publisher.hosts.served(host, digest)
   const chunks = await plan?.readChunks(plan.sections.endpoints.chunks.map((chunk) => chunk.digest))
   const endpoints: (Seen & { vmName: string })[] = (chunks ?? []).flatMap((chunk) => JSON.parse(chunk.body))
   return Object.fromEntries(endpoints.map(({ vmName, mac, addresses }) => [vmName, { mac, addresses }]))

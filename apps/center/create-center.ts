@@ -114,7 +114,7 @@ async function openCenter(
     maxPlanBytes: options.maxPlanBytes,
     announce(revision, hosts) {
       const told = hosts.filter((host) => {
-        const planned = publisher.planned(host)
+        const planned = publisher.hosts.find(host)
         return planned !== null && registry.find(host)?.announce(planned.revision, planned.digest) === true
       })
       onAnnounced(revision, told)

@@ -94,7 +94,7 @@ export async function answerAgent(
     }
     case 'status': {
       const now = clock()
-      const rules = await publisher.ruleRefs(host)
+      const rules = await publisher.hosts.ruleRefs(host)
       await store.transaction(async (tx) => {
         if (await takeSeq(tx, host, message.seq, now)) await storeStatus(tx, { host, ...message, rules, now })
       })
@@ -146,7 +146,7 @@ async function onHello(
   await storeHello(store, { ...message, host, stream: message.stream ?? null, now })
   reply.send({ kind: 'welcome', center: centerName, host, time: now.toISOString() })
   session.greeted = true
-  const planned = publisher.planned(host)
+  const planned = publisher.hosts.find(host)
   if (planned === null) return
   if (reply.announce(planned.revision, planned.digest)) dependencies.onAnnounced(planned.revision, [host])
   if (message.heldDigest === planned.digest) await markHeld(store, host, planned.digest, now)
@@ -160,7 +160,7 @@ async function sendPlan(
 ): Promise<void> {
   const { store, publisher, clock } = dependencies
   const { digest } = message
-  const plan = await publisher.servedPlan(host, digest)
+  const plan = await publisher.hosts.served(host, digest)
   if (plan === null) return tellUnknown(digest, host, reply, publisher)
   const answer = servePlan(message, plan)
   if (answer.kind === 'refused') throw new OperationError('agent.bad-message', answer.reason)
@@ -177,6 +177,6 @@ async function sendPlan(
 /** Announced, then superseded before it was fetched: the newer one is announced already, or is now. */
 function tellUnknown(digest: string, host: string, reply: AgentReply, publisher: Publisher): void {
   reply.send({ kind: 'error', code: 'agent.unknown-plan', message: `plan ${digest} is not the latest of this host` })
-  const planned = publisher.planned(host)
+  const planned = publisher.hosts.find(host)
   if (planned !== null) reply.announce(planned.revision, planned.digest)
 }

@@ -62,7 +62,7 @@ export function addHostRoutes(app: FastifyInstance, services: Services): void {
       const { name } = request.params
       if (!(await removeHost(store, name))) throw new OperationError('api.not-found', `there is no host ${name}`)
       const moves = services.inventory.removeHost(name)
-      services.publisher.forget(name)
+      services.publisher.hosts.forget(name)
       registry.find(name)?.cut('agent.unknown-host', 'this host was removed')
       services.publisher.onInventoryChange()
       await tellMoves(services.recorder, moves)

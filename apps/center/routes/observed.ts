@@ -95,7 +95,8 @@ export function addObservedRoutes(app: FastifyInstance, services: Services): voi
           if (line.flow.id <= lastFlow) return
           lastFlow = line.flow.id
         }
-        if (line.type === 'flow' && (flows === 'none' || (flows === 'drops' && !toldAsDrops.has(line.flow.kind)))) return
+        if (line.type === 'flow' && (flows === 'none' || (flows === 'drops' && !toldAsDrops.has(line.flow.kind))))
+          return
         stream.write(`${JSON.stringify(line)}\n`)
         if (stream.writableLength > maxWaitingBytes) stream.destroy()
       }
