@@ -1,1 +1,3 @@
-export {}
+export * from './decode-text.ts'
+export * from './import-files.ts'
+export * from './import-options.ts'

@@ -38,6 +38,36 @@ export const diagnosticsEn = {
   'guarantee.one-statement': 'The guarantee "{guarantee}" must have exactly one of never, always and only-through.',
   'host.malformed': '"{text}" is not a host name. Use lower-case letters, digits, "." and "-", at most 63 characters.',
   'icmp-type.unknown': '"{text}" is not an {protocol} type. Write a number from 0 to 255 or a name such as {example}.',
+  'import.binary': 'The file is not text: there is a control character at offset {offset}.',
+  'import.broader':
+    'This rule refuses more than it did: {@reason}[ ({detail})] has no equal here, so it refuses everything else it names.',
+  'import.chain-loop': 'The chains call each other in a circle, or too deep, at "{chain}".',
+  'import.closed':
+    'What this concerns is refused here: {@reason}[ ({detail})] has no equal, so it is not known what became of it.',
+  'import.disabled': 'This rule was switched off; it is left out.',
+  'import.doctype': 'The XML file declares a DOCTYPE; such files are not read.',
+  'import.encoding':
+    'The file is neither UTF-8 nor UTF-16 with a byte order mark. Convert it first, for instance with iconv.',
+  'import.enforced-now': 'The firewall of {of} was switched off there; here its rules are in force.',
+  'import.ignored': 'Not taken over: {@reason}[ ({detail})].',
+  'import.left-out':
+    'This rule is left out: {@reason}[ ({detail})] has no equal here. What it let through does not pass.',
+  'import.malformed': 'This cannot be read: "{text}".',
+  'import.nothing': 'There is nothing to import in these files.',
+  'import.one-family': 'There is no file for {family}: nothing of {family} passes.',
+  'import.reply-passes':
+    'Here this rule refused answers to connections that began the other way, by their port; in the result such answers pass.',
+  'import.reply-refused':
+    'This rule also refused answers to connections that began the other way; such connections are refused from their beginning.',
+  'import.same-name': '"{name}" is there twice. Give each file once.',
+  'import.stateless':
+    'The chains do not let answers of the connections through that "{chain}" accepts, so its rules become allow-stateless: answers need rules of their own.',
+  'import.too-deep': 'The file is nested deeper than {limit} levels.',
+  'import.too-large': 'The input has {size} bytes; the most that is read is {limit}.',
+  'import.too-many': 'The rules come to more than {limit} when chains and lists are written out.',
+  'import.view-unclear':
+    'Rules stand both in FORWARD and in INPUT or OUTPUT. Say whose file this is: --view guest or --view host.',
+  'import.wrong-kind': 'This is not {@expected}.',
   'inventory.duplicate-address':
     'The address {address} belongs to endpoint {other} already. Neither may use it until only one has it.',
   'inventory.duplicate-endpoint': 'The VM {vm} has two endpoints with the MAC {mac}. Keep one.',

@@ -1,0 +1,25 @@
+/**
+ * What chains do with the packets of connections that stand: our `allow` lets all of them through, so it may be written only where the chains do too.
+ */
+import type { Hook, Match } from './chain.ts'
+import { sameMatch } from './chain.ts'
+import { type FlatRule, flattenChains } from './flatten.ts'
+
+export interface Replies {
+  /** Every packet of a standing connection passes, but for those in `drops`. */
+  readonly pass: boolean
+  readonly drops: readonly FlatRule[]
+}
+
+export function readReplies(hooks: readonly Hook[], within: Match): Replies {
+  const flat = flattenChains({ hooks, within, world: 'established', stateless: false, report: null })
+  const drops: FlatRule[] = []
+  for (const rule of flat ?? []) {
+    const all = sameMatch(rule.match, within)
+    if (rule.action !== 'accept') {
+      if (all) return { pass: false, drops: [] }
+      drops.push(rule)
+    } else if (all || rule.policyOf !== undefined) return { pass: true, drops }
+  }
+  return { pass: false, drops: [] }
+}
