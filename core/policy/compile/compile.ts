@@ -93,42 +93,45 @@ interface BuiltLocals {
 
 /** The blocks of every identity that endpoints have. A block is kept when no class that its rules' peer sides tell from the world came, went or was renumbered. */
 function buildLocals(resolved: ResolvedPolicy, sha256: Sha256, last: Compilation | undefined): BuiltLocals {
-  const touchedSides = findTouchedSides(resolved, last?.resolved)
   const before = last?.records.locals
-  if (touchedSides?.size === 0 && before !== undefined && last?.resolved.classes === resolved.classes)
-    return { locals: before, changed: new Set() }
-  const owned = resolved.classes.filter((one) => one.signature.tenant !== null)
-  const wanted = owned.flatMap((local) => {
-    const known = before?.get(local)
-    const rules = known?.rules ?? directions.map((direction) => selectLocalRules(resolved.index, local, direction))
-    return { local, known, rules }
-  })
-  const peersBySide = groupBySide(resolved)
-  const world = resolved.records.numbers.bySignature.get(resolved.records.signatures.world)
-  if (world === undefined) throw new Error('the world has no class')
-  const budget = createRowBudget(wanted.length * directions.length)
+  if (before !== undefined && last?.resolved.classes === resolved.classes) return { locals: before, changed: new Set() }
+  const touchedSides = findTouchedSides(resolved, last?.resolved)
   const locals = new Map<IdentityClass, LocalBlocks>()
-  const changed = new Set<IdentityClass>()
-  for (const { local, known, rules } of wanted) {
+  const stale: { readonly local: IdentityClass; readonly rules: readonly LocalRules[]; readonly known?: LocalBlocks }[] = []
+  for (const local of resolved.classes) {
+    if (local.signature.tenant === null) continue
+    const known = before?.get(local)
+    if (known === undefined) {
+      stale.push({ local, rules: directions.map((direction) => selectLocalRules(resolved.index, local, direction)) })
+    } else if (touchedSides === null || !known.rules.every((one) => isDisjoint(touchedSides, one.peerSides))) {
+      stale.push({ local, rules: known.rules, known })
+    } else locals.set(local, known)
+  }
+  const peersBySide = groupBySide(resolved, new Set(stale.flatMap(({ rules }) => rules.flatMap((one) => [...one.peerSides]))))
+  const { bySignature } = resolved.records.numbers
+  const world = bySignature.get(resolved.records.signatures.world)
+  if (world === undefined) throw new Error('the world has no class')
+  const budget = createRowBudget(stale.length * directions.length)
+  for (const { local, rules, known } of stale) {
     const blocks = rules.map((one, at) => {
       const kept = known?.blocks[at]
       if (kept !== undefined && touchedSides !== null && isDisjoint(touchedSides, one.peerSides)) return kept
-      changed.add(local)
       const rows = verdictRows(one, local.identity, world, peersBySide, budget)
       budget.next()
       return toChunk(rows, sha256)
     })
-    locals.set(local, known !== undefined && !changed.has(local) ? known : { rules, blocks })
+    locals.set(local, { rules, blocks })
   }
-  return { locals, changed: last === undefined ? null : changed }
+  return { locals, changed: last === undefined ? null : new Set(stale.map(({ local }) => local)) }
 }
 
-function groupBySide(resolved: ResolvedPolicy): ReadonlyMap<number, readonly IdentityClass[]> {
-  const found = new Map<number, IdentityClass[]>()
-  for (const peer of resolved.classes) {
-    for (const side of peer.signature.unlikeWorld)
-      if (found.get(side)?.push(peer) === undefined) found.set(side, [peer])
-  }
+/** For each of the sides wanted, the classes that it tells from the world. */
+function groupBySide(
+  resolved: ResolvedPolicy,
+  wanted: ReadonlySet<number>,
+): ReadonlyMap<number, readonly IdentityClass[]> {
+  const found = new Map<number, IdentityClass[]>([...wanted].map((side) => [side, []]))
+  for (const peer of resolved.classes) for (const side of peer.signature.unlikeWorld) found.get(side)?.push(peer)
   return found
 }
 

@@ -28,10 +28,29 @@ export function buildClaimTable(records: Iterable<VmRecord>): ClaimTable {
   }
   // without a comparison of ours the sort of texts is several times faster, and in the same order
   const claims = [...byAddress.keys()].sort().flatMap((address) => byClaimant(byAddress.get(address) ?? []))
+  return { claims, taken, uses: countUses(claims, taken) }
+}
+
+/** The same claims with other signatures: the order stays. Records in the same order as those the table was made of. */
+export function reclassifyClaims(
+  table: ClaimTable,
+  before: readonly VmRecord[],
+  after: readonly VmRecord[],
+): ClaimTable {
+  const successors = new Map<Claim, Claim>()
+  for (const [at, record] of before.entries()) {
+    const claims = after[at]?.claims
+    for (const [index, claim] of record.claims.entries()) successors.set(claim, claims?.[index] ?? claim)
+  }
+  const claims = table.claims.map((claim) => successors.get(claim) ?? claim)
+  return { claims, taken: table.taken, uses: countUses(claims, table.taken) }
+}
+
+function countUses(claims: readonly Claim[], taken: ReadonlySet<string>): ReadonlyMap<ClassSignature, number> {
   const uses = new Map<ClassSignature, number>()
   for (const { address, signature } of claims)
     if (!taken.has(address)) uses.set(signature, (uses.get(signature) ?? 0) + 1)
-  return { claims, taken, uses }
+  return uses
 }
 
 function byClaimant(claims: readonly Claim[] | Claim): readonly Claim[] | Claim {

@@ -17,15 +17,32 @@ export function listHosts(
   const touched = new Set<HostName>([...changed, ...gone].map((record) => record.vm.host))
   if (before !== undefined && before.inventory.hosts === inventory.hosts) {
     if (touched.size === 0) return before.hosts
-    const records = groupByHost(vms, (host) => touched.has(host))
-    return before.hosts.map((host) =>
-      touched.has(host.name) ? toHost(host.name, records.get(host.name) ?? [], taken, classOf) : host,
-    )
+    const without = new Set(gone)
+    return before.hosts.map((host) => {
+      if (!touched.has(host.name)) return host
+      const stayed = host.records.filter((record) => !without.has(record))
+      const came = changed.filter((record) => record.vm.host === host.name)
+      return toHost(host.name, [...stayed, ...came], taken, classOf)
+    })
   }
   const kept = new Map(before?.hosts.flatMap((host) => (touched.has(host.name) ? [] : [[host.name, host] as const])))
   const records = groupByHost(vms, (host) => !kept.has(host))
   const names = [...new Set(inventory.hosts.map((host) => host.name))].sort(compareText)
   return names.map((name) => kept.get(name) ?? toHost(name, records.get(name) ?? [], taken, classOf))
+}
+
+/** The same VMs and addresses under another policy: only the classes on each host are others. */
+export function reclassifyHosts(
+  hosts: readonly ResolvedHost[],
+  vms: readonly VmRecord[],
+  taken: ReadonlySet<string>,
+  classOf: ClassOf,
+): readonly ResolvedHost[] {
+  const records = groupByHost(vms, () => true)
+  return hosts.map((host) => {
+    const own = records.get(host.name) ?? []
+    return { ...host, records: own, locals: listLocals(own, taken, classOf) }
+  })
 }
 
 function groupByHost(
@@ -51,14 +68,22 @@ function toHost(
       ? { ...endpoint, addresses: endpoint.addresses.filter((address) => !taken.has(address)) }
       : endpoint
   const endpoints = records.flatMap((record) => record.endpoints.map(free)).sort((a, b) => compareText(a.id, b.id))
-  const locals = new Set<IdentityClass>()
-  for (const { claims } of records) {
-    for (const claim of claims) if (!taken.has(claim.address)) locals.add(classOf(claim.signature))
-  }
   return {
     name,
+    records,
     endpoints,
     tenants: [...new Set(endpoints.map((endpoint) => endpoint.tenant))].sort(compareText),
-    locals: [...locals].sort((a, b) => a.identity - b.identity),
+    locals: listLocals(records, taken, classOf),
   }
+}
+
+function listLocals(
+  records: readonly VmRecord[],
+  taken: ReadonlySet<string>,
+  classOf: ClassOf,
+): readonly IdentityClass[] {
+  const signatures = new Set<ClassSignature>()
+  for (const { claims } of records)
+    for (const { address, signature } of claims) if (!taken.has(address)) signatures.add(signature)
+  return Array.from(signatures, classOf).sort((a, b) => a.identity - b.identity)
 }

@@ -1,5 +1,5 @@
 /** What each VM contributes: its endpoints, and its addresses with their class. A VM that did not change keeps its record. */
-import type { Inventory, PlannedEndpoint, TenantName, Vm } from '@hyperward/model'
+import type { Address, EndpointId, Inventory, PlannedEndpoint, TenantName, Vm } from '@hyperward/model'
 
 import { toDiagnostic } from '../document/report.ts'
 import { compareText } from './compare-text.ts'
@@ -54,11 +54,12 @@ function recordInPlace(
   previous: ResolvedPolicy,
 ): VmChanges | null {
   const before = previous.records.vms
-  if (before.length !== inventory.vms.length || previous.inventory.vms.length !== before.length) return null
+  const listed = previous.inventory.vms
+  if (before.length !== inventory.vms.length || listed.length !== before.length) return null
   const different: number[] = []
   for (let at = 0; at < before.length; at += 1) {
     const vm = inventory.vms[at]
-    const last = before[at]?.vm
+    const last = listed[at]
     if (vm === undefined || vm === last) continue
     if (last?.uuid !== vm.uuid) return null
     if (!sameVm(last, vm)) different.push(at)
@@ -78,24 +79,59 @@ function recordInPlace(
   return { vms, changed, gone, problems: [] }
 }
 
+/** The same VMs under another policy: what they are stays, only the classes of their addresses are found anew. Null when the VMs are not the same. */
+export function recordAnew(
+  inventory: Inventory,
+  index: PolicyIndex,
+  toSignature: ToSignature,
+  previous: ResolvedPolicy,
+): readonly VmRecord[] | null {
+  const before = previous.records.vms
+  if (previous.inventory.vms !== inventory.vms || before.length !== inventory.vms.length) return null
+  return before.map((last): VmRecord => {
+    const { vm, endpoints } = last
+    if (vm.tenant === null) return last
+    const classify = createClassifier(vm, vm.tenant, index, toSignature)
+    const claims = last.claims.map(({ address, endpoint }): Claim => {
+      return { address, endpoint, signature: classify(endpoint, address) }
+    })
+    return { vm, endpoints, claims }
+  })
+}
+
+/** The signatures of a VM's addresses. Most are in no network, and then all of an endpoint have one. */
+function createClassifier(
+  vm: Vm,
+  tenant: TenantName,
+  index: PolicyIndex,
+  toSignature: ToSignature,
+): (endpoint: EndpointId, address: Address) => ClassSignature {
+  const { match, bySegment } = index.endpointLeavesOf(tenant)
+  const shared = match(vm, undefined)
+  const outside = toSignature(tenant, shared)
+  const ownOf = (id: EndpointId): readonly number[] =>
+    bySegment ? match(vm, vm.endpoints.find((endpoint) => endpoint.id === id)?.segment) : shared
+  return (id, address) => {
+    const byNetwork = index.networks.leavesOf(address)
+    if (byNetwork.length === 0 && !bySegment) return outside
+    return toSignature(tenant, [...ownOf(id), ...byNetwork])
+  }
+}
+
 /** A VM without a tenant has no endpoint and claims no address: it has no plan and passes nothing. */
 function recordVm(vm: Vm, index: PolicyIndex, toSignature: ToSignature): VmRecord {
   const { tenant } = vm
   if (tenant === null) return { vm, endpoints: [], claims: [] }
-  const leaves = index.endpointLeavesOf(tenant)
-  const shared = leaves.bySegment ? null : leaves.match(vm, undefined)
+  const classify = createClassifier(vm, tenant, index, toSignature)
   const endpoints: PlannedEndpoint[] = []
   const claims: Claim[] = []
   for (const endpoint of vm.endpoints) {
     if (endpoints.some((other) => other.id === endpoint.id)) continue
-    const own = shared ?? leaves.match(vm, endpoint.segment)
     const addresses = [...new Set(endpoint.addresses)].sort(compareText)
     endpoints.push({ id: endpoint.id, vm: vm.uuid, vmName: vm.name, tenant, mac: endpoint.mac, addresses })
     const derived = linkLocalAddress(endpoint.mac)
     for (const address of addresses.includes(derived) ? addresses : [...addresses, derived]) {
-      const byNetwork = index.networks.leavesOf(address)
-      const signature = toSignature(tenant, byNetwork.length === 0 ? own : [...own, ...byNetwork])
-      claims.push({ address, endpoint: endpoint.id, signature })
+      claims.push({ address, endpoint: endpoint.id, signature: classify(endpoint.id, address) })
     }
   }
   return { vm, endpoints, claims }

@@ -14,23 +14,33 @@ import {
 
 import { toDiagnostic } from '../document/report.ts'
 import { assignNumbers } from './assign-numbers.ts'
-import { buildClaimTable, type ClaimTable, listAddresses, patchAddresses, patchClaimTable } from './claim-table.ts'
+import {
+  buildClaimTable,
+  type ClaimTable,
+  listAddresses,
+  patchAddresses,
+  patchClaimTable,
+  reclassifyClaims,
+} from './claim-table.ts'
 import { numberClasses } from './class-numbers.ts'
 import { compareText } from './compare-text.ts'
-import { listHosts } from './list-hosts.ts'
-import { buildPolicyIndex } from './policy-index.ts'
-import { recordVms, type VmChanges } from './record-vms.ts'
-import type { ClassSignature, IdentityClass, ResolvedPolicy } from './resolved-policy.ts'
+import { listHosts, reclassifyHosts } from './list-hosts.ts'
+import { buildPolicyIndex, type PolicyIndex } from './policy-index.ts'
+import { recordAnew, recordVms, type VmChanges } from './record-vms.ts'
+import type { ClassSignature, IdentityClass, ResolvedHost, ResolvedPolicy } from './resolved-policy.ts'
 import { createSignatureTable, type SignatureTable } from './signature-table.ts'
 
+/** `previous`: of the same policy, then a change of the inventory costs what changed; of another policy over the same VMs, then only their classes are found anew. */
 export function resolve(policy: Policy, inventory: Inventory, previous?: ResolvedPolicy): ResolvedPolicy {
   const last = previous?.policy === policy ? previous : undefined
   const index = last?.index ?? buildPolicyIndex(policy)
   const signatures = last?.records.signatures ?? createSignatureTable(index)
-  const changes = recordVms(inventory, index, signatures.toSignature, last)
+  const anew =
+    last === undefined && previous !== undefined ? reclassify(inventory, index, signatures, previous) : null
+  const changes = anew?.changes ?? recordVms(inventory, index, signatures.toSignature, last)
   const { changed, gone } = changes
   const patched = last === undefined ? null : patchClaimTable(last.records.claims, gone, changed)
-  const claims = patched ?? buildClaimTable(changes.vms)
+  const claims = patched ?? anew?.claims ?? buildClaimTable(changes.vms)
   const numbers = numberClasses(claims, signatures, last?.records.numbers)
   const classOf = (signature: ClassSignature): IdentityClass => {
     const found = numbers.bySignature.get(signature)
@@ -50,10 +60,34 @@ export function resolve(policy: Policy, inventory: Inventory, previous?: Resolve
         : patchAddresses(patchable.addresses, gone, changed, classOf),
     networks: patchable?.networks ?? listNetworks(signatures.networks, classOf),
     zones: keepZones(policy, changes, last) ?? numberZones(policy, inventory),
-    hosts: listHosts(inventory, changes, claims.taken, classOf, patchable),
+    hosts:
+      anew === null || anew.hosts === null
+        ? listHosts(inventory, changes, claims.taken, classOf, patchable)
+        : reclassifyHosts(anew.hosts, changes.vms, claims.taken, classOf),
     problems: [...changes.problems, ...listClashes(claims)],
     records: { vms: changes.vms, claims, numbers, signatures },
   }
+}
+
+/** Null when the VMs are not those of the last time. A VM listed twice is told as then. */
+function reclassify(
+  inventory: Inventory,
+  index: PolicyIndex,
+  { toSignature }: SignatureTable,
+  previous: ResolvedPolicy,
+): Reclassified | null {
+  const vms = recordAnew(inventory, index, toSignature, previous)
+  if (vms === null) return null
+  const claims = reclassifyClaims(previous.records.claims, previous.records.vms, vms)
+  const hosts = previous.inventory.hosts === inventory.hosts ? previous.hosts : null
+  return { changes: { vms, changed: vms, gone: [], problems: [] }, claims, hosts }
+}
+
+interface Reclassified {
+  readonly changes: VmChanges
+  readonly claims: ClaimTable
+  /** Those of the last time, when they are the same hosts. */
+  readonly hosts: readonly ResolvedHost[] | null
 }
 
 /** A prefix with the same identity as what is around it says nothing new. */

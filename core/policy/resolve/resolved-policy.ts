@@ -43,6 +43,8 @@ export interface ResolvedHost {
   readonly tenants: readonly TenantName[]
   /** Identities of the endpoints' addresses, ascending, once each. */
   readonly locals: readonly IdentityClass[]
+  /** Its VMs, in no order; kept for the next resolution. */
+  readonly records: readonly VmRecord[]
 }
 
 /** Addresses that no rule tells apart. */
