@@ -30,6 +30,8 @@ export interface GroupPlaces {
   readonly path: string
   readonly place: SourcePlace
   readonly labels: Readonly<Record<string, { readonly path: string; readonly place: SourcePlace }>>
+  /** Of the criteria over names, operating systems, hosts and segments; absent = there is none. */
+  readonly texts?: Readonly<Partial<Record<TextCriterion, { readonly path: string; readonly place: SourcePlace }>>>
 }
 
 /** Members are addresses: those of the endpoints that a selector of endpoints fills in, or all inside the networks (an endpoint's too). */

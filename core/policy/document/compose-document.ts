@@ -4,12 +4,14 @@
  * before anything recursive sees it.
  */
 import type { SourcePlace } from '@hyperward/model'
-import { Composer, type CST, LineCounter, type Node, Parser } from 'yaml'
+import { Composer, type CST, Lexer, LineCounter, type Node, Parser } from 'yaml'
 
 import type { Report } from './report.ts'
 
 export const documentMaxChars = 16 * 1024 * 1024
 export const documentMaxDepth = 24
+/** Words, marks and runs of blanks: each becomes a few objects of some hundred bytes. */
+export const documentMaxLexemes = 6_000_000
 
 export interface ComposedDocument {
   readonly root: Node
@@ -27,12 +29,8 @@ export function composeDocument(text: string, file: string, version: string, rep
     const { line, col } = lines.linePos(offset)
     return { file, line: Math.max(line, 1), column: Math.max(col, 1) }
   }
-  const tokens = [...new Parser(lines.addNewLine).parse(text)]
-  const deep = findTooDeep(tokens)
-  if (deep !== null) {
-    report.add('document.too-deep', '', placeAt(deep), { limit: documentMaxDepth })
-    return null
-  }
+  const tokens = tokenize(text, lines, placeAt, report)
+  if (tokens === null) return null
   // uniqueKeys of the library is quadratic in the keys of a mapping; the readers find duplicates themselves
   const documents = [...new Composer({ schema: 'failsafe', uniqueKeys: false, prettyErrors: false }).compose(tokens)]
   const [document, second] = documents
@@ -51,6 +49,36 @@ export function composeDocument(text: string, file: string, version: string, rep
     return null
   }
   return { root, placeAt }
+}
+
+/** The token tree, or null after a report: the tree of a hostile text is not built beyond the limits. */
+function tokenize(
+  text: string,
+  lines: LineCounter,
+  placeAt: (offset: number) => SourcePlace,
+  report: Report,
+): readonly CST.Token[] | null {
+  const parser = new Parser(lines.addNewLine)
+  lines.addNewLine(0)
+  const tokens: CST.Token[] = []
+  let lexemes = 0
+  for (const lexeme of new Lexer().lex(text)) {
+    lexemes += 1
+    if (lexemes > documentMaxLexemes) {
+      report.add('document.too-many-values', '', placeAt(parser.offset), { limit: documentMaxLexemes })
+      return null
+    }
+    for (const token of parser.next(lexeme)) tokens.push(token)
+    // a document, and at most two tokens (collection, item) a level
+    if (parser.stack.length > 2 * documentMaxDepth + 4) {
+      report.add('document.too-deep', '', placeAt(parser.offset), { limit: documentMaxDepth })
+      return null
+    }
+  }
+  for (const token of parser.end()) tokens.push(token)
+  const deep = findTooDeep(tokens)
+  if (deep !== null) report.add('document.too-deep', '', placeAt(deep), { limit: documentMaxDepth })
+  return deep === null ? tokens : null
 }
 
 /** Offset of the first token deeper than the limit. A level of the document is at most two levels of tokens (collection, item). */

@@ -45,11 +45,15 @@ export function toDiagnostic(
   return { code, severity, path, ...(place === undefined ? {} : { place }), params, message }
 }
 
-/** By place, then code: the order in which a reader meets them. */
+/** By file, place, then code: the order in which a reader meets them. */
 export function sortDiagnostics(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
   const line = (diagnostic: Diagnostic): number => diagnostic.place?.line ?? 0
   const column = (diagnostic: Diagnostic): number => diagnostic.place?.column ?? 0
-  return [...diagnostics].sort((a, b) => line(a) - line(b) || column(a) - column(b) || compareText(a.code, b.code))
+  const file = (diagnostic: Diagnostic): string => diagnostic.place?.file ?? ''
+  return [...diagnostics].sort(
+    (a, b) =>
+      compareText(file(a), file(b)) || line(a) - line(b) || column(a) - column(b) || compareText(a.code, b.code),
+  )
 }
 
 function compareText(a: string, b: string): number {

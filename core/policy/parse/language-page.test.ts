@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 
 import { parseInventory } from './parse-inventory.ts'
 import { parsePolicy } from './parse-policy.ts'
-import { serviceFields } from './parse-service.ts'
+import { serviceFields } from '../language/fields.ts'
 
 const page = readFileSync(new URL('../../../docs/policy-language.md', import.meta.url), 'utf8')
 const [policy = '', inventory = ''] = [...page.matchAll(/```yaml\n(.*?)```/gs)].map((match) => match[1] ?? '')

@@ -83,12 +83,14 @@ test('label values and names stay the text that was written', () => {
   const text = `${head}tenants: {acme: {groups: {a: {labels: {version: 1.10, on: no, hex: 0x1f, __proto__: x}}}}}\n`
   const parsed = parsePolicy(text, 'p.yaml')
   const selector = parsed.ok ? parsed.value.groups[0]?.selector : null
-  expect(selector?.kind === 'labels' ? Object.entries(selector.labels) : null).toEqual([
-    ['__proto__', ['x']],
-    ['hex', ['0x1f']],
-    ['on', ['no']],
-    ['version', ['1.10']],
-  ])
+  expect(selector?.kind === 'endpoints' ? selector.criteria : null).toEqual(
+    [
+      ['__proto__', 'x'],
+      ['hex', '0x1f'],
+      ['on', 'no'],
+      ['version', '1.10'],
+    ].map(([key, value]) => ({ kind: 'label', key, values: [value], negated: false })),
+  )
 })
 
 test('invariant 5: a broken rule in a policy is one diagnostic, wherever it stands', () => {

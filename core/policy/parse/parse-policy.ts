@@ -1,101 +1,137 @@
-/** A policy document (docs/policy-language.md) → Policy, or every diagnostic that forbids one. */
-import type { GroupName, Parsed, Policy, Rule, Service, TenantName } from '@hyperward/model'
-import { parseTenantName, toGroupName } from '@hyperward/model'
+/** Policy documents (docs/policy-language.md) → Policy, or every diagnostic that forbids one. */
+import type { Group, GroupName, Guarantee, Parsed, Policy, Rule } from '@hyperward/model'
 
-import { composeDocument } from '../document/compose-document.ts'
-import {
-  createDocumentReader,
-  type DocumentReader,
-  type Field,
-  type NamedField,
-  readName,
-} from '../document/document-reader.ts'
-import { createReport, sortDiagnostics } from '../document/report.ts'
-import { linkGroups } from './link-groups.ts'
-import { parseGroups, type WrittenGroup } from './parse-groups.ts'
-import { parsePolicies } from './parse-rules.ts'
-import { parseService } from './parse-service.ts'
-import { documentVersion, readEnvelope } from './read-envelope.ts'
+import { type PolicyFile, splitBundle } from '../document/bundle.ts'
+import { type ComposedDocument, composeDocument, documentMaxChars } from '../document/compose-document.ts'
+import { createDocumentReader, type DocumentReader, type Field } from '../document/document-reader.ts'
+import { createReport, type Report, sortDiagnostics } from '../document/report.ts'
+import { profileFields } from '../language/fields.ts'
+import { type Declared, declareNames } from './declared-names.ts'
+import { parseGroups } from './parse-groups.ts'
+import { parseGuarantees } from './parse-guarantees.ts'
+import { parseDefault, parseExclusions } from './parse-own-rules.ts'
+import { parsePolicies } from './parse-policies.ts'
+import { parseSchedules } from './parse-schedules.ts'
+import type { PolicyScope } from './policy-scope.ts'
+import { documentVersion } from './read-envelope.ts'
+import { type Owner, readOwners } from './read-owners.ts'
+import { parseServices } from './service-names.ts'
 
 /** Most port ranges that services may name in all: keeps the service classes inside their 16 bits (two boundaries a range, and one class a protocol). */
 export const serviceRangeLimit = 30_000
+/** Most files of one policy. */
+export const policyFilesLimit = 1000
 
-interface Owner {
-  readonly tenant: TenantName | null
-  readonly groups: NamedField | undefined
-  readonly services: NamedField | undefined
+/** One document, or several that `bundlePolicyFiles` joined. `file` is the name shown in diagnostics; nothing is opened. */
+export function parsePolicy(text: string, file: string): Parsed<Policy> {
+  return parsePolicyFiles([{ file, text }])
 }
 
-/** `file` is the name shown in diagnostics; nothing is opened. */
-export function parsePolicy(text: string, file: string): Parsed<Policy> {
+/** Documents that make one policy: an owner may write in several. The order of the files means nothing. */
+export function parsePolicyFiles(files: readonly PolicyFile[]): Parsed<Policy> {
   const report = createReport()
-  const composed = composeDocument(text, file, documentVersion, report)
-  if (composed === null) return { ok: false, diagnostics: sortDiagnostics(report.diagnostics) }
-  const reader = createDocumentReader(composed.root, composed.placeAt, report)
-  const policy = readPolicy(reader)
+  const policy = readFiles(files, report)
   const diagnostics = sortDiagnostics(report.diagnostics)
   return policy === null || !report.usable()
     ? { ok: false, diagnostics }
     : { ok: true, value: policy, warnings: diagnostics }
 }
 
-function readPolicy(reader: DocumentReader): Policy | null {
-  const fields = readEnvelope(reader, 'Policy', ['provider', 'tenants'])
-  if (fields === null) return null
-  const providerField = fields.get('provider')
-  const provider =
-    providerField === undefined ? null : reader.record(providerField, ['groups', 'services', 'platform', 'baseline'])
-  const owners: Owner[] = [{ tenant: null, groups: provider?.get('groups'), services: provider?.get('services') }]
-  const tenants: { readonly name: TenantName; readonly policies: Field | undefined }[] = []
-  const tenantsField = fields.get('tenants')
-  for (const [key, field] of (tenantsField === undefined ? null : reader.dictionary(tenantsField)) ?? []) {
-    const text = readName(reader.report, key, 'tenant', field.path, field.keyPlace)
-    const name = text === null ? null : parseTenantName(text)
-    const record = reader.record(field, ['groups', 'services', 'policies'])
-    if (name === null || record === null) continue
-    owners.push({ tenant: name, groups: record.get('groups'), services: record.get('services') })
-    tenants.push({ name, policies: record.get('policies') })
+function readFiles(files: readonly PolicyFile[], report: Report): Policy | null {
+  const size = files.reduce((sum, { text }) => sum + text.length, 0)
+  const start = { file: files[0]?.file ?? '', line: 1, column: 1 }
+  if (size > documentMaxChars) {
+    report.add('document.too-large', '', start, { size, limit: documentMaxChars })
+    return null
   }
-
-  const groupNames = new Set<GroupName>()
-  const written: WrittenGroup[] = []
-  for (const { tenant, groups } of owners) {
-    if (groups !== undefined) written.push(...parseGroups(reader, groups, tenant, groupNames))
+  const parts = files.flatMap(({ file, text }) => splitBundle(text, file))
+  if (parts.length > policyFilesLimit) {
+    report.add('document.too-many-files', '', start, { count: parts.length, limit: policyFilesLimit })
+    return null
   }
-  const services = new Map<GroupName, Service | null>()
-  for (const owner of owners) readServices(reader, owner, services)
-  const tenantNames = tenants.map((tenant) => tenant.name).sort()
-  const groups = linkGroups(reader, written, groupNames, new Set(tenantNames))
-
-  const scope = { reader, groups: groupNames, services }
-  const rules: Rule[] = []
-  const platform = provider?.get('platform')
-  const baseline = provider?.get('baseline')
-  if (platform !== undefined) rules.push(...parsePolicies({ ...scope, tier: 'platform', tenant: null }, platform))
-  for (const { name, policies } of tenants) {
-    if (policies !== undefined) rules.push(...parsePolicies({ ...scope, tier: 'tenant', tenant: name }, policies))
+  const composed: ComposedDocument[] = []
+  for (const { file, text } of parts.toSorted((a, b) => compareText(a.file, b.file))) {
+    const document = composeDocument(text, file, documentVersion, report)
+    if (document !== null) composed.push(document)
   }
-  if (baseline !== undefined) rules.push(...parsePolicies({ ...scope, tier: 'baseline', tenant: null }, baseline))
-  checkServiceRanges(reader, rules)
-  return { tenants: tenantNames, groups, rules }
+  const [first] = composed
+  if (first === undefined) return null
+  const reader = createDocumentReader(first.root, first.placeAt, report)
+  // what a broken file declares is not known: names would only be reported as missing
+  return composed.length < parts.length ? null : readPolicy(reader, composed.map(reader.otherRoot))
 }
 
-function readServices(reader: DocumentReader, owner: Owner, services: Map<GroupName, Service | null>): void {
-  if (owner.services === undefined) return
-  for (const [key, field] of reader.dictionary(owner.services) ?? []) {
-    const name = readName(reader.report, key, 'service', field.path, field.keyPlace)
-    if (name !== null) services.set(toGroupName(owner.tenant, name), parseService(reader, field))
+function readPolicy(reader: DocumentReader, roots: readonly Field[]): Policy | null {
+  const owners = readOwners(reader, roots)
+  if (owners === null) return null
+  const tenants = owners.map(({ tenant }) => tenant).filter((tenant) => tenant !== null)
+  const declaredGroups = declareNames(reader, owners, 'groups', 'group')
+  const declaredProfiles = declareNames(reader, owners, 'profiles', 'profile')
+  const shared = {
+    reader,
+    tenants: new Set(tenants),
+    groups: new Set(declaredGroups.map(({ name }) => name)),
+    services: parseServices(reader, declareNames(reader, owners, 'services', 'service')),
+    schedules: parseSchedules(reader, declareNames(reader, owners, 'schedules', 'schedule')),
+    profiles: parseProfiles(reader, declaredProfiles),
+    inline: new Map<GroupName, Group>(),
   }
+  const groups = parseGroups(shared, declaredGroups)
+  const rules = readRules(owners, (tenant) => ({ ...shared, tenant }))
+  const guarantees = owners.flatMap(({ tenant, sections }) =>
+    parseGuarantees({ ...shared, tenant }, sections.guarantees),
+  )
+  checkServiceRanges(reader, [...rules, ...guarantees])
+  const inline = [...shared.inline.values()]
+  return { tenants, groups: sortGroups([...groups, ...inline]), rules, guarantees }
 }
 
-function checkServiceRanges(reader: DocumentReader, rules: readonly Rule[]): void {
+function parseProfiles(reader: DocumentReader, declared: readonly Declared[]): ReadonlySet<GroupName> {
+  for (const { field } of declared) {
+    const description = reader.record(field, profileFields)?.get('description')
+    if (description !== undefined) reader.text(description)
+  }
+  return new Set(declared.map(({ name }) => name))
+}
+
+/** Tier by tier, in the order in which one side asks them. */
+function readRules(owners: readonly Owner[], scopeOf: (tenant: Owner['tenant']) => PolicyScope): readonly Rule[] {
+  const rules: (readonly Rule[])[] = []
+  const [provider] = owners
+  const scope = scopeOf(null)
+  rules.push(parsePolicies(scope, 'emergency', provider?.sections.emergency))
+  rules.push(parseExclusions(scope, provider?.sections.exclusions))
+  rules.push(parsePolicies(scope, 'platform', provider?.sections.platform))
+  for (const { tenant, sections } of owners) {
+    if (tenant === null) continue
+    const own = scopeOf(tenant)
+    rules.push(parseExclusions(own, sections.exclusions))
+    rules.push(parsePolicies(own, 'tenant', sections.policies))
+    rules.push(parseDefault(own, sections.default))
+  }
+  rules.push(parsePolicies(scope, 'baseline', provider?.sections.baseline))
+  return rules.flat()
+}
+
+function sortGroups(groups: readonly Group[]): readonly Group[] {
+  return groups.toSorted((a, b) => compareText(a.name, b.name))
+}
+
+function checkServiceRanges(reader: DocumentReader, users: readonly (Rule | Guarantee)[]): void {
   const distinct = new Set<string>()
-  for (const { service } of rules) {
-    if (service.kind === 'any') continue
+  const seen = new Set<unknown>()
+  for (const { service } of users) {
+    if (service.kind === 'any' || seen.has(service)) continue
+    seen.add(service)
     for (const { protocol, ranges } of service.entries)
       for (const { from, to } of ranges) distinct.add(`${protocol}:${from}-${to}`)
   }
   const { root, report } = reader
   if (distinct.size > serviceRangeLimit)
     report.add('service.too-many', '', root.place, { count: distinct.size, limit: serviceRangeLimit })
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
 }

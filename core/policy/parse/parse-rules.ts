@@ -1,189 +1,129 @@
-/** Lists of policies with their rules → Rule. A rule with anything wrong in it is reported and left out; the document is then refused as a whole. */
+/** A policy's rules → Rule. A rule with anything wrong in it is reported and left out; the document is then refused as a whole. */
 import { nearest } from '@hyperward/catalogue'
-import type {
-  Action,
-  Direction,
-  GroupName,
-  Rule,
-  RuleSide,
-  RuleTier,
-  Service,
-  ServiceEntry,
-  TenantName,
-} from '@hyperward/model'
+import type { Direction, GroupName, Rule, RuleAction, RuleTier, SourcePlace } from '@hyperward/model'
 import { toRuleRef } from '@hyperward/model'
 
 import type { DocumentReader, Field, Fields, NamedField } from '../document/document-reader.ts'
-import { readName } from '../document/document-reader.ts'
-import { lookupName } from './name-scope.ts'
-import { mergeEntries, parseService } from './parse-service.ts'
+import { logFields, ruleActions, ruleDirections, ruleFields } from '../language/fields.ts'
+import { readMoment } from './parse-date.ts'
+import { parseSide } from './parse-side.ts'
+import { type PolicyScope, resolveNamed } from './policy-scope.ts'
+import { readInteger } from './read-integer.ts'
+import { parseServiceField } from './service-names.ts'
+import { readUniqueName } from './unique-names.ts'
 
-/** All that a rule may refer to. */
-export interface RuleScope {
-  readonly reader: DocumentReader
-  readonly tier: RuleTier
-  readonly tenant: TenantName | null
-  readonly groups: ReadonlySet<GroupName>
-  /** Qualified like groups. Null = written, but wrong: reported already. */
-  readonly services: ReadonlyMap<GroupName, Service | null>
-}
+const logRateLimit = 1_000_000
 
-export function parsePolicies(scope: RuleScope, field: Field): readonly Rule[] {
-  const { reader } = scope
-  const seen = new Map<string, number>()
-  const rules: Rule[] = []
-  for (const item of reader.list(field) ?? []) {
-    const fields = reader.record(item, ['policy', 'rules'])
-    if (fields === null) continue
-    const name = readUniqueName(scope, fields, item, 'policy', seen)
-    const list = reader.required(fields, item, 'rules', 'rules: [...]')
-    if (list !== null) rules.push(...parseRules(scope, list, name ?? 'unnamed'))
-  }
-  return rules
-}
-
-const ruleFields = ['name', 'from', 'to', 'service', 'direction', 'action', 'log'] as const
-
-function parseRules(scope: RuleScope, field: Field, policy: string): readonly Rule[] {
-  const seen = new Map<string, number>()
+export function parseRules(scope: PolicyScope, field: Field, tier: RuleTier, policy: string): readonly Rule[] {
+  const seen = new Map<string, SourcePlace>()
   const rules: Rule[] = []
   for (const item of scope.reader.list(field) ?? []) {
-    const rule = parseRule(scope, item, policy, seen)
+    const rule = parseRule(scope, item, tier, policy, seen)
     if (rule !== null) rules.push(rule)
   }
   return rules
 }
 
-function parseRule(scope: RuleScope, field: Field, policy: string, seen: Map<string, number>): Rule | null {
-  const { reader, tier, tenant } = scope
+function parseRule(
+  scope: PolicyScope,
+  field: Field,
+  tier: RuleTier,
+  policy: string,
+  seen: Map<string, SourcePlace>,
+): Rule | null {
+  const { reader, tenant } = scope
   const fields = reader.record(field, ruleFields)
   if (fields === null) return null
-  const name = readUniqueName(scope, fields, field, 'rule', seen)
+  const before = reader.report.diagnostics.length
+  const name = readUniqueName(reader, fields, field, 'rule', 'name', seen)
   const source = parseSide(scope, reader.required(fields, field, 'from', 'from: any'))
   const destination = parseSide(scope, reader.required(fields, field, 'to', 'to: any'))
+  const appliedTo = parseSide(scope, fields.get('applied-to') ?? null)
   const service = parseServiceField(scope, fields.get('service'))
   const directions = parseDirection(reader, fields.get('direction'))
-  const action = parseAction(reader, reader.required(fields, field, 'action', 'action: allow'))
-  const logField = fields.get('log')
-  const log = logField === undefined ? false : reader.truth(logField)
+  const action = parseAction(reader, reader.required(fields, field, 'action', 'action: allow'), ruleActions)
+  const profile = parseProfile(scope, fields, field, action)
+  const log = parseLog(reader, fields.get('log'))
+  const monitorField = fields.get('monitor')
+  const monitor = monitorField === undefined ? false : reader.truth(monitorField)
+  const optional = parseOptional(scope, fields)
   if (name === null || source === null || destination === null || service === null) return null
-  if (directions === null || action === null || log === null) return null
-  const ref = toRuleRef(tier, tenant, policy, name)
-  return { ref, tier, tenant, policy, name, source, destination, service, directions, action, log, place: field.place }
+  if (directions === null || action === null || log === null || monitor === null) return null
+  if (reader.report.diagnostics.length > before) return null
+  return {
+    ref: toRuleRef(tier, tenant, policy, name),
+    tier,
+    tenant,
+    policy,
+    name,
+    source,
+    destination,
+    service,
+    directions,
+    action,
+    monitor,
+    ...log,
+    ...(appliedTo === null || (appliedTo.kind === 'any' && appliedTo.except.length === 0) ? {} : { appliedTo }),
+    ...(profile === null ? {} : { profile }),
+    ...optional,
+    place: field.place,
+  }
 }
 
-/** Names a policy or a rule; a second one of the same name is reported with the line of the first. */
-function readUniqueName(
-  scope: RuleScope,
+/** What most rules do not have. */
+function parseOptional(
+  scope: PolicyScope,
   fields: Fields,
-  record: Field,
-  thing: 'policy' | 'rule',
-  seen: Map<string, number>,
-): string | null {
-  const { reader } = scope
-  const key = thing === 'policy' ? 'policy' : 'name'
-  const field = reader.required(fields, record, key, `${key}: NAME`)
-  const text = field === null ? null : reader.text(field)
-  if (field === null || text === null) return null
-  const name = readName(reader.report, text, thing, field.path, field.place)
-  if (name === null) return null
-  const first = seen.get(name)
-  if (first !== undefined) reader.report.add('name.duplicate', field.path, field.place, { thing, name, line: first })
-  else seen.set(name, field.place.line)
-  return name
+): Pick<Rule, 'description' | 'schedule' | 'expires' | 'labels'> {
+  const { reader, schedules } = scope
+  const found: { -readonly [K in 'description' | 'schedule' | 'expires' | 'labels']?: NonNullable<Rule[K]> } = {}
+  const descriptionField = fields.get('description')
+  const description = descriptionField === undefined ? null : reader.text(descriptionField)
+  if (description !== null) found.description = description
+  const scheduleField = fields.get('schedule')
+  const scheduleName = scheduleField === undefined ? null : resolveNamed(scope, scheduleField, 'schedule', schedules)
+  const schedule = scheduleName === null ? null : (schedules.get(scheduleName) ?? null)
+  if (schedule !== null) found.schedule = schedule
+  const expires = readMoment(reader, fields.get('expires'))
+  if (expires !== null) found.expires = expires
+  const labelsField = fields.get('labels')
+  if (labelsField !== undefined) found.labels = parseLabels(reader, labelsField)
+  return found
 }
 
-/** Absent is never everything: `any` must be written. */
-function parseSide(scope: RuleScope, field: NamedField | null): RuleSide | null {
-  const { reader, groups, tenant } = scope
-  if (field === null) return null
-  if (reader.isText(field) && reader.text(field) === 'any') return { kind: 'any' }
-  const items = reader.isList(field) ? (reader.list(field) ?? []) : [field]
-  if (items.length === 0) reader.report.add('rule.empty-side', field.path, field.place, { field: field.key })
-  const names = new Set<GroupName>()
-  let complete = items.length > 0
-  for (const item of items) {
-    const name = parseGroupRef(reader, item, tenant, groups)
-    if (name === null) complete = false
-    else if (names.has(name)) reader.report.add('group.duplicate', item.path, item.place, { group: name })
-    else names.add(name)
+function parseLabels(reader: DocumentReader, field: Field): Readonly<Record<string, string>> {
+  const labels: [string, string][] = []
+  for (const [key, value] of reader.dictionary(field) ?? []) {
+    const text = reader.text(value)
+    if (text !== null) labels.push([key, text])
   }
-  return complete ? { kind: 'groups', groups: [...names].sort() } : null
+  // entries, not assignment: a label may be called __proto__
+  return Object.fromEntries(labels)
 }
 
-function parseGroupRef(
-  reader: DocumentReader,
-  field: Field,
-  tenant: TenantName | null,
-  groups: ReadonlySet<GroupName>,
-): GroupName | null {
-  const text = reader.text(field)
-  if (text === null) return null
-  if (text === 'any') {
-    reader.report.add('rule.any-in-list', field.path, field.place, {})
+function parseProfile(scope: PolicyScope, fields: Fields, record: Field, action: RuleAction | null): GroupName | null {
+  const { reader, profiles } = scope
+  const field =
+    action === 'inspect' ? reader.required(fields, record, 'profile', 'profile: NAME') : fields.get('profile')
+  if (field === null || field === undefined) return null
+  if (action !== 'inspect' && action !== null) {
+    reader.report.add('rule.profile-without-inspect', field.path, field.keyPlace, { action })
     return null
   }
-  return resolveGroupRef(reader, field, text, tenant, groups)
+  return resolveNamed(scope, field, 'profile', profiles)
 }
 
-/** Looks one group up, and reports it when it is not there or not the writer's to name. */
-export function resolveGroupRef(
-  reader: DocumentReader,
-  field: Field,
-  text: string,
-  tenant: TenantName | null,
-  groups: ReadonlySet<GroupName>,
-): GroupName | null {
-  const found = lookupName(text, tenant, groups)
-  switch (found.kind) {
-    case 'found':
-      return found.name
-    case 'foreign':
-      reader.report.add('group.foreign', field.path, field.place, { tenant: tenant ?? '', group: text })
-      return null
-    case 'unknown':
-      reader.report.add('group.unknown', field.path, field.place, { group: text, nearest: found.nearest })
-      return null
+/** `true`, `false`, or `{rate: N}`. */
+function parseLog(reader: DocumentReader, field: NamedField | undefined): Pick<Rule, 'log' | 'logRate'> | null {
+  if (field === undefined) return { log: false }
+  if (!reader.isRecord(field)) {
+    const log = reader.truth(field)
+    return log === null ? null : { log }
   }
-}
-
-/** A name, a list of names, or a service written in place. Absent = any. */
-function parseServiceField(scope: RuleScope, field: NamedField | undefined): Service | null {
-  const { reader } = scope
-  if (field === undefined) return { kind: 'any' }
-  if (reader.isText(field)) return reader.text(field) === 'any' ? { kind: 'any' } : parseServiceRef(scope, field)
-  if (!reader.isList(field)) return parseService(reader, field)
-  const items = reader.list(field) ?? []
-  if (items.length === 0) reader.report.add('rule.empty-side', field.path, field.place, { field: field.key })
-  const entries: ServiceEntry[] = []
-  let complete = items.length > 0
-  for (const item of items) {
-    const service = parseServiceRef(scope, item)
-    if (service === null) complete = false
-    else if (service.kind === 'some') entries.push(...service.entries)
-  }
-  return complete ? { kind: 'some', entries: mergeEntries(entries) } : null
-}
-
-function parseServiceRef(scope: RuleScope, field: Field): Service | null {
-  const { reader, tenant, services } = scope
-  const text = reader.text(field)
-  if (text === null) return null
-  if (text === 'any') {
-    reader.report.add('rule.any-in-list', field.path, field.place, {})
-    return null
-  }
-  const found = lookupName(text, tenant, services)
-  switch (found.kind) {
-    case 'found':
-      return services.get(found.name) ?? null
-    case 'foreign':
-      reader.report.add('service.foreign', field.path, field.place, { tenant: tenant ?? '', service: text })
-      return null
-    case 'unknown':
-      reader.report.add('service.unknown', field.path, field.place, { service: text, nearest: found.nearest })
-      return null
-  }
+  const fields = reader.record(field, logFields)
+  const rateField = fields === null ? null : reader.required(fields, field, 'rate', 'rate: 10')
+  const logRate = rateField === null ? null : readInteger(reader, rateField, 1, logRateLimit)
+  return logRate === null ? null : { log: true, logRate }
 }
 
 function parseDirection(reader: DocumentReader, field: NamedField | undefined): readonly Direction[] | null {
@@ -192,18 +132,21 @@ function parseDirection(reader: DocumentReader, field: NamedField | undefined): 
   if (text === null) return null
   if (text === 'both') return ['egress', 'ingress']
   if (text === 'egress' || text === 'ingress') return [text]
-  const hint = nearest(text, ['ingress', 'egress', 'both'])
+  const hint = nearest(text, ruleDirections)
   reader.report.add('rule.direction-unknown', field.path, field.place, { text, nearest: hint })
   return null
 }
 
-function parseAction(reader: DocumentReader, field: NamedField | null): Action | null {
+export function parseAction<A extends RuleAction>(
+  reader: DocumentReader,
+  field: NamedField | null,
+  known: readonly A[],
+): A | null {
   const text = field === null ? null : reader.text(field)
   if (field === null || text === null) return null
-  if (text === 'allow' || text === 'drop' || text === 'reject') return text
-  reader.report.add('rule.action-unknown', field.path, field.place, {
-    text,
-    nearest: nearest(text, ['allow', 'drop', 'reject']),
-  })
+  const action = known.find((one) => one === text)
+  if (action !== undefined) return action
+  const params = { text, known: known.join(', '), nearest: nearest(text, known) }
+  reader.report.add('rule.action-unknown', field.path, field.place, params)
   return null
 }

@@ -1,23 +1,21 @@
 /** `{tcp: [80, 8000-8100], icmp: echo-request, protocol: 47}` → Service. Ranges come out ascending, disjoint and merged. */
 import { nearest } from '@hyperward/catalogue'
-import {
-  icmpTypeNames,
-  type PortRange,
-  portProtocols,
-  type Service,
-  type ServiceEntry,
-  typeProtocols,
-} from '@hyperward/model'
+import { icmpTypeNames, type PortRange, portProtocols, type ServiceEntry, typeProtocols } from '@hyperward/model'
 
 import type { DocumentReader, Field } from '../document/document-reader.ts'
-
-export const serviceFields = ['tcp', 'udp', 'sctp', 'icmp', 'icmpv6', 'protocol'] as const
+import { serviceFields } from '../language/fields.ts'
 
 const allPorts: PortRange = { from: 0, to: 65_535 }
 const allTypes: PortRange = { from: 0, to: 255 }
 
+/** A service as written: what it says itself, and the services it names. */
+export interface WrittenService {
+  readonly entries: readonly ServiceEntry[]
+  readonly names: readonly Field[]
+}
+
 /** Null when anything in it was wrong: a service is never half of what was written. */
-export function parseService(reader: DocumentReader, field: Field): Service | null {
+export function parseService(reader: DocumentReader, field: Field): WrittenService | null {
   const before = reader.report.diagnostics.length
   const fields = reader.record(field, serviceFields)
   if (fields === null) return null
@@ -34,7 +32,9 @@ export function parseService(reader: DocumentReader, field: Field): Service | nu
   }
   const protocols = fields.get('protocol')
   if (protocols !== undefined) entries.push(...parseProtocols(reader, protocols))
-  return reader.report.diagnostics.length > before ? null : { kind: 'some', entries: mergeEntries(entries) }
+  const services = fields.get('services')
+  const names = services === undefined ? [] : itemsOf(reader, services)
+  return reader.report.diagnostics.length > before ? null : { entries, names }
 }
 
 /** One entry a protocol, ascending; ranges united. */

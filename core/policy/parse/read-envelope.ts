@@ -1,4 +1,5 @@
-import type { DocumentReader, Fields } from '../document/document-reader.ts'
+import type { DocumentReader, Field, Fields } from '../document/document-reader.ts'
+import { envelopeFields } from '../language/fields.ts'
 
 export const documentVersion = 'hyperward/v1'
 
@@ -7,8 +8,9 @@ export function readEnvelope(
   reader: DocumentReader,
   kind: 'Policy' | 'Inventory',
   known: readonly string[],
+  root: Field = reader.root,
 ): Fields | null {
-  const { root, report } = reader
+  const { report } = reader
   const all = reader.dictionary(root)
   if (all === null) return null
   const versionField = reader.required(all, root, 'apiVersion', `apiVersion: ${documentVersion}`)
@@ -25,5 +27,5 @@ export function readEnvelope(
     report.add('document.wrong-kind', kindField.path, kindField.place, { text: written, expected: kind })
     return null
   }
-  return reader.checkKnown(all, ['apiVersion', 'kind', ...known])
+  return reader.checkKnown(all, [...envelopeFields, ...known])
 }
