@@ -372,3 +372,46 @@ test('same input, same bytes (invariant 6): two centers with the same policy and
   }
   expect(digests[0]).toBe(digests[1])
 })
+
+test('after one label change only the chunks it changed travel, also to an agent that was away', async () => {
+  const identity = await center.enroll('host-1')
+  const agent = await connectAgent(center.url, identity)
+  const vms = Array.from({ length: 1300 }, (_, at) => sampleVm(at + 1, at % 3 === 0 ? 'web' : 'db'))
+  await agent.reportInventory(vms)
+  await publish(5432)
+  const whole = (await agent.expectPlan((plan) => plan.revision === 1)).body
+  const first = agent.chunkBytes()
+  expect(first).toBeLessThan(whole.length)
+  expect(first).toBeGreaterThan(whole.length * 0.9)
+  await agent.reportInventory(vms.map((vm, at) => (at === 700 ? { ...vm, labels: { role: 'web' } } : vm)))
+  const next = await agent.expectPlan((plan) => plan.revision === 2)
+  // of three chunks of addresses one, of some two hundred bytes a VM
+  expect(agent.chunkBytes() - first).toBeLessThan(whole.length / 5)
+  expect(next.body).not.toBe(whole)
+  // the whole agrees with what a fresh agent is given
+  const fresh = await connectAgent(center.url, identity)
+  expect((await fresh.expectPlan()).body).toBe(next.body)
+  expect(fresh.chunkBytes()).toBeGreaterThan(whole.length * 0.9)
+  await fresh.close()
+})
+
+test('a chunk that the plan of a host does not have is refused, and so is the plan of another host', async () => {
+  const owner = await connectAgent(center.url, await center.enroll('host-1'))
+  await owner.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
+  const other = await connectAgent(center.url, await center.enroll('host-2'), { applies: false })
+  await other.reportInventory([{ ...sampleVm(3, 'db'), tenant: 'other' }])
+  await publish(5432)
+  const { digest } = await owner.expectPlan()
+  const own = await other.expect('plan-available')
+  other.send({ kind: 'fetch-plan', digest })
+  await other.expect('error', (message) => message.code === 'agent.unknown-plan')
+  owner.send({ kind: 'fetch-sections', digest, sections: ['rules', 'verdicts'] })
+  const { chunks } = await owner.expect('plan-section', (message) => message.section === 'verdicts')
+  const foreign = chunks.map((chunk) => chunk.digest).slice(0, 1)
+  expect(foreign).toHaveLength(1)
+  other.send({ kind: 'fetch-chunks', digest: own.digest, chunks: foreign })
+  await other.expect('error', (message) => message.code === 'agent.bad-message')
+  await other.closed()
+  expect(other.received.filter((message) => message.kind === 'plan-chunks')).toEqual([])
+  await owner.close()
+})

@@ -157,7 +157,8 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     const { policy, digest } = published
     const compiled = compile(policy, published.revision + 1, published.compiled)
     try {
-      if (compiled.plans.some((plan) => hosts.isChanged(plan))) await commit({ policy, digest, compiled }, 'inventory', 'center', null)
+      if (compiled.plans.some((plan) => hosts.isChanged(plan)))
+        await commit({ policy, digest, compiled }, 'inventory', 'center', null)
       else {
         published = { ...published, compiled }
         hosts.keepTexts(compiled)

@@ -72,7 +72,10 @@ export async function readFlows(db: Queries, filter: FlowFilter): Promise<readon
     ['endpoint = ?', filter.endpoint],
     ["starts_with(endpoint, lower(?) || '/')", filter.vm],
     ['at >= ?::timestamptz', filter.sinceTime],
-    ["rule in (?::text, 'emergency:' || ?, 'platform:' || ?, 'tenant:' || ?, 'baseline:' || ?, 'builtin:' || ?)", filter.rule],
+    [
+      "rule in (?::text, 'emergency:' || ?, 'platform:' || ?, 'tenant:' || ?, 'baseline:' || ?, 'builtin:' || ?)",
+      filter.rule,
+    ],
     ['kind = ?', filter.kind],
     ['(source = ?::inet or destination = ?::inet)', filter.address],
   ])
