@@ -97,7 +97,11 @@ function buildLocals(resolved: ResolvedPolicy, sha256: Sha256, last: Compilation
   if (before !== undefined && last?.resolved.classes === resolved.classes) return { locals: before, changed: new Set() }
   const touchedSides = findTouchedSides(resolved, last?.resolved)
   const locals = new Map<IdentityClass, LocalBlocks>()
-  const stale: { readonly local: IdentityClass; readonly rules: readonly LocalRules[]; readonly known?: LocalBlocks }[] = []
+  const stale: {
+    readonly local: IdentityClass
+    readonly rules: readonly LocalRules[]
+    readonly known?: LocalBlocks
+  }[] = []
   for (const local of resolved.classes) {
     if (local.signature.tenant === null) continue
     const known = before?.get(local)
@@ -107,7 +111,10 @@ function buildLocals(resolved: ResolvedPolicy, sha256: Sha256, last: Compilation
       stale.push({ local, rules: known.rules, known })
     } else locals.set(local, known)
   }
-  const peersBySide = groupBySide(resolved, new Set(stale.flatMap(({ rules }) => rules.flatMap((one) => [...one.peerSides]))))
+  const peersBySide = groupBySide(
+    resolved,
+    new Set(stale.flatMap(({ rules }) => rules.flatMap((one) => [...one.peerSides]))),
+  )
   const { bySignature } = resolved.records.numbers
   const world = bySignature.get(resolved.records.signatures.world)
   if (world === undefined) throw new Error('the world has no class')

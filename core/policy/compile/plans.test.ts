@@ -145,7 +145,7 @@ const badPlans: readonly (readonly [name: string, text: string, code: string])[]
   ['null', 'null', 'plan.malformed'],
   ['an unknown field', altered((_, whole) => (whole['extra'] = 1)), 'plan.malformed'],
   ['an unknown field deep inside', altered(({ verdicts }) => ((verdicts?.[0] ?? {})['extra'] = 1)), 'plan.malformed'],
-  ['another format', altered((_, whole) => (whole['format'] = 2)), 'plan.wrong-format'],
+  ['another format', altered((_, whole) => (whole['format'] = 1)), 'plan.wrong-format'],
   ['a revision that is none', altered((_, whole) => (whole['revision'] = -1)), 'plan.malformed'],
   [
     'an address in another spelling',

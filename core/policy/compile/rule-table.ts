@@ -1,14 +1,16 @@
 /** The rules and zones of hosts with the same tenants. A host gets the provider's rules and those of its tenants: others' rules are none of its business. */
-import {
-  defaultDropRef,
-  type PlannedRule,
-  type PlannedZone,
-  type TenantName,
-} from '@hyperward/model'
+import { defaultDropRef, type PlannedRule, type PlannedZone, type TenantName } from '@hyperward/model'
 
 import { compareText } from '../resolve/compare-text.ts'
 import type { IndexedRule, PolicyIndex } from '../resolve/policy-index.ts'
-import { type PlanSection, type SectionChunk, type Sha256, toChunk, toSection, toWholeSection } from './plan-sections.ts'
+import {
+  type PlanSection,
+  type SectionChunk,
+  type Sha256,
+  toChunk,
+  toSection,
+  toWholeSection,
+} from './plan-sections.ts'
 
 export interface RuleTable {
   readonly rules: readonly PlannedRule[]

@@ -67,7 +67,8 @@ export function createLeafTable(groups: readonly Group[]): LeafTable {
         return add(name, (number) => ({ kind: 'endpoints', number, key: name, selector }))
       case 'networks': {
         const { networks, except } = selector
-        if (!coversEverything(networks)) return add(name, (number) => ({ kind: 'networks', number, key: name, networks, except }))
+        if (!coversEverything(networks))
+          return add(name, (number) => ({ kind: 'networks', number, key: name, networks, except }))
         if (except.length === 0) return 'any'
         // as a set of networks it would pair every class of addresses with every other
         const key = `${name} except`

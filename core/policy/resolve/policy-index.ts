@@ -58,7 +58,9 @@ export function buildPolicyIndex(policy: Policy): PolicyIndex {
   const sideNumber = (side: Rule['source'] | undefined): number => {
     const names = side === undefined ? 'any' : leaves.ofSide(side)
     if (names === 'any') return anySide
-    const sorted = names.map((number) => ({ number, key: leaves.keyOf(number) })).sort((a, b) => (a.key < b.key ? -1 : 1))
+    const sorted = names
+      .map((number) => ({ number, key: leaves.keyOf(number) }))
+      .sort((a, b) => (a.key < b.key ? -1 : 1))
     const key = sorted.map((leaf) => leaf.key).join(',')
     const known = sides.get(key)
     if (known !== undefined) return known.number

@@ -4,13 +4,7 @@
  * An endpoint's EUI-64 link-local address belongs to it (the datapath lets it use it), so it is listed beside the declared ones. An address that two
  * endpoints claim, declared or derived, belongs to neither: it is in no table and, as a source, forged at both. Fail closed, and said in `problems`.
  */
-import {
-  type Inventory,
-  type Policy,
-  type PrefixIdentity,
-  type TenantName,
-  worldIdentity,
-} from '@hyperward/model'
+import { type Inventory, type Policy, type PrefixIdentity, type TenantName, worldIdentity } from '@hyperward/model'
 
 import { toDiagnostic } from '../document/report.ts'
 import { assignNumbers } from './assign-numbers.ts'
@@ -35,8 +29,7 @@ export function resolve(policy: Policy, inventory: Inventory, previous?: Resolve
   const last = previous?.policy === policy ? previous : undefined
   const index = last?.index ?? buildPolicyIndex(policy)
   const signatures = last?.records.signatures ?? createSignatureTable(index)
-  const anew =
-    last === undefined && previous !== undefined ? reclassify(inventory, index, signatures, previous) : null
+  const anew = last === undefined && previous !== undefined ? reclassify(inventory, index, signatures, previous) : null
   const changes = anew?.changes ?? recordVms(inventory, index, signatures.toSignature, last)
   const { changed, gone } = changes
   const patched = last === undefined ? null : patchClaimTable(last.records.claims, gone, changed)
