@@ -34,7 +34,11 @@ export const bench: Bench = {
       all.push(row)
       if (asked.includes(size)) rows.push(row)
     }
-    return { rows, growth_exponent: quick ? null : fitGrowth(all, 'full_compile_ms'), growth: quick ? null : fitAll(all) }
+    return {
+      rows,
+      growth_exponent: quick ? null : fitGrowth(all, 'full_compile_ms'),
+      growth: quick ? null : fitAll(all),
+    }
   },
 }
 
