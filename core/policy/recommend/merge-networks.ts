@@ -1,0 +1,63 @@
+/** Addresses as the fewest networks that hold these and no other; or, where asked, as the /24 (IPv4) or /64 (IPv6) around several of them. */
+import {
+  type Address,
+  isPrefix,
+  parsePrefix,
+  type Prefix,
+  prefixContains,
+  type PrefixValue,
+  toAddress,
+  toAddressValue,
+  toPrefixValue,
+} from '@hyperward/model'
+
+export function mergeNetworks(addresses: Iterable<Address>): readonly Prefix[] {
+  const values = [...new Set(addresses)].map((address): PrefixValue => {
+    const value = toAddressValue(address)
+    return { ...value, length: value.family === 4 ? 32 : 128 }
+  })
+  let current = values
+  for (;;) {
+    const merged = mergeOnce(current)
+    if (merged.length === current.length) return merged.map(toPrefix).sort()
+    current = [...merged]
+  }
+}
+
+/** Networks that hold at least this many of the addresses are taken whole, unless an endpoint is in them. */
+const enoughToWiden = 4
+
+export function widenNetworks(addresses: Iterable<Address>, endpoints: readonly Address[]): readonly Prefix[] {
+  const around = Map.groupBy(new Set(addresses), (address) => {
+    const { family, number } = toAddressValue(address)
+    const shift = family === 4 ? 8n : 64n
+    return toPrefix({ family, number: (number >> shift) << shift, length: family === 4 ? 24 : 64 })
+  })
+  const own = endpoints.map(toAddressValue)
+  return [...around]
+    .flatMap(([prefix, inside]) => {
+      const value = toPrefixValue(prefix)
+      const isOpen = inside.length >= enoughToWiden && !own.some((address) => prefixContains(value, address))
+      return isOpen ? [prefix] : mergeNetworks(inside)
+    })
+    .sort()
+}
+
+function mergeOnce(prefixes: readonly PrefixValue[]): readonly PrefixValue[] {
+  const parents = Map.groupBy(prefixes, ({ family, number, length }) => {
+    const shift = BigInt((family === 4 ? 32 : 128) - length + 1)
+    return `${family}/${length}/${number >> shift}`
+  })
+  return [...parents.values()].flatMap((halves) => {
+    const [first] = halves
+    if (halves.length !== 2 || first === undefined) return halves
+    const shift = BigInt((first.family === 4 ? 32 : 128) - first.length + 1)
+    return [{ family: first.family, number: (first.number >> shift) << shift, length: first.length - 1 }]
+  })
+}
+
+function toPrefix({ family, number, length }: PrefixValue): Prefix {
+  const prefix = parsePrefix(`${toAddress({ family, number })}/${length}`)
+  if (!isPrefix(prefix)) throw new Error(`not a network: ${number}/${length}`)
+  return prefix
+}
