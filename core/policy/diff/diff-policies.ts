@@ -79,7 +79,7 @@ interface Compared {
 function compareTouched(
   before: ResolvedPolicy,
   after: ResolvedPolicy,
-  { atoms, familyOfPair }: AddressAtoms,
+  { atoms, familiesOfPair }: AddressAtoms,
   services: ServiceAtoms,
   limit: number,
 ): Compared {
@@ -102,7 +102,7 @@ function compareTouched(
         fatesBefore.between(sourceBefore, destinationBefore),
         fatesAfter.between(sourceAfter, destinationAfter),
       )
-      if (changes.length === 0 || familyOfPair(source, destination) === null) continue
+      if (changes.length === 0 || familiesOfPair(source, destination).length === 0) continue
       pairs += 1
       for (const change of changes) if (row.get(change)?.push(to) === undefined) row.set(change, [to])
     }

@@ -9,7 +9,7 @@ import type { IdentityClass, ResolvedPolicy } from '../resolve/resolved-policy.t
 import { localSideOf, peerSideOf } from '../resolve/rule-order.ts'
 import type { AddressAtom } from '../symbolic/overlay-addresses.ts'
 import { matchRules } from './match-rules.ts'
-import { createPairRows, type PairRows } from './pair-rows.ts'
+import { createPairRows, type PairRows } from '../symbolic/pair-rows.ts'
 
 /** Position of a policy in {@link AddressAtom.classes}. */
 type Part = 0 | 1

@@ -31,6 +31,12 @@ export interface FateMap {
 
 export interface Fates {
   readonly between: (source: IdentityClass, destination: IdentityClass) => FateMap
+  /** Number of what a class says to every peer that its rules do not tell from the world; 0 = nothing is enforced there. */
+  readonly fallbackOf: (direction: Direction, local: IdentityClass) => number
+  /** Fate by the numbers of {@link fallbackOf}, at the source and at the destination. */
+  readonly ofFallbacks: (egress: number, ingress: number) => FateMap
+  /** The sides of peers that a class's rules tell apart. */
+  readonly peerSidesOf: (direction: Direction, local: IdentityClass) => ReadonlySet<number>
 }
 
 export function createFates({ index, records }: ResolvedPolicy): Fates {
@@ -69,19 +75,24 @@ export function createFates({ index, records }: ResolvedPolicy): Fates {
     byPattern.set(pattern, number)
     return number
   }
+  const combine = (egress: number, ingress: number): FateMap => {
+    const key = egress * 0x400_0000 + ingress
+    const known = maps.get(key)
+    if (known !== undefined) return known
+    const made = { number: maps.size, ...combineAnswers(answers[egress] ?? null, answers[ingress] ?? null) }
+    maps.set(key, made)
+    return made
+  }
   return {
-    between: (source, destination) => {
-      const egress = ask('egress', source, destination)
-      const ingress = ask('ingress', destination, source)
-      const key = egress * 0x400_0000 + ingress
-      const known = maps.get(key)
-      if (known !== undefined) return known
-      const made = { number: maps.size, ...combineAnswers(answers[egress] ?? null, answers[ingress] ?? null) }
-      maps.set(key, made)
-      return made
-    },
+    between: (source, destination) => combine(ask('egress', source, destination), ask('ingress', destination, source)),
+    fallbackOf: (direction, local) => (local.signature.tenant === null ? 0 : rowOf(direction, local).fallback),
+    ofFallbacks: combine,
+    peerSidesOf: (direction, local) =>
+      local.signature.tenant === null ? none : rowOf(direction, local).rules.peerSides,
   }
 }
+
+const none: ReadonlySet<number> = new Set()
 
 interface Row {
   readonly rules: LocalRules

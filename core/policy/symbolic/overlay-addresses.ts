@@ -34,8 +34,8 @@ export interface AddressAtoms {
   readonly atoms: readonly AddressAtom[]
   /** An address of it: an endpoint's if it has one. Null when it has none of this family. */
   readonly exampleOf: (atom: AddressAtom, family: Family) => Address | null
-  /** The family in which a packet from one to the other can be; null = there is no such packet. An endpoint sends itself nothing over the network. */
-  readonly familyOfPair: (source: AddressAtom, destination: AddressAtom) => Family | null
+  /** The families in which a packet from one to the other can be; none = there is no such packet. An endpoint sends itself nothing over the network. */
+  readonly familiesOfPair: (source: AddressAtom, destination: AddressAtom) => readonly Family[]
 }
 
 interface DraftAtom extends AddressAtom {
@@ -120,7 +120,7 @@ function forEachAddress(
 function createQuestions(
   parts: readonly ResolvedPolicy[],
   prefixes: readonly Prefix[],
-): Pick<AddressAtoms, 'exampleOf' | 'familyOfPair'> {
+): Pick<AddressAtoms, 'exampleOf' | 'familiesOfPair'> {
   const isTaken = (address: Address): boolean => parts.some((part) => isListed(part.addresses, address))
   let made: ReturnType<typeof createFreeAddresses> | null = null
   const free = () => (made ??= createFreeAddresses(prefixes, isTaken))
@@ -157,16 +157,15 @@ function createQuestions(
   }
   return {
     exampleOf,
-    familyOfPair: (source, destination) => {
-      const family = ([4, 6] as const).find(
-        (one) => exampleOf(source, one) !== null && exampleOf(destination, one) !== null,
-      )
-      if (family === undefined) return null
+    familiesOfPair: (source, destination) => {
       const others = ownersOf(destination)
-      return ownersOf(source).some((owner, at) => owner !== null && owner === others[at]) ? null : family
+      if (ownersOf(source).some((owner, at) => owner !== null && owner === others[at])) return []
+      return families.filter((one) => exampleOf(source, one) !== null && exampleOf(destination, one) !== null)
     },
   }
 }
+
+const families = [4, 6] as const
 
 function familyOf(text: string): Family {
   return text.includes(':') ? 6 : 4

@@ -1,6 +1,7 @@
 /** A set of pairs of small numbers, as bit rows: thousands by thousands of pairs are marked in little time and room. */
 export interface PairRows {
   readonly addProduct: (sources: readonly number[], destinations: readonly number[]) => void
+  readonly has: (source: number, destination: number) => boolean
   readonly count: () => number
   /** Sources with a destination, ascending. */
   readonly sources: () => readonly number[]
@@ -21,6 +22,7 @@ export function createPairRows(size: number): PairRows {
         else for (let at = 0; at < words; at += 1) row[at] = (row[at] ?? 0) | (mask[at] ?? 0)
       }
     },
+    has: (source, destination) => (((rows.get(source)?.[destination >>> 5] ?? 0) >>> (destination & 31)) & 1) === 1,
     count: () => {
       let total = 0
       for (const row of rows.values()) for (const word of row) total += countBits(word)
