@@ -8,6 +8,10 @@ import { renderDocument } from './document/render-document.ts'
 import type { ImportKind, ImportOptions } from './import-options.ts'
 import { iptablesToDraft } from './iptables/to-draft.ts'
 import { parseIptables } from './iptables/parse-iptables.ts'
+import { parseOpenstack } from './openstack/parse-openstack.ts'
+import { openstackToDraft } from './openstack/to-draft.ts'
+import { parseProxmox } from './proxmox/parse-proxmox.ts'
+import { proxmoxToDraft } from './proxmox/to-draft.ts'
 import { createReport, type Report } from './report.ts'
 
 /** Rules of the result: what has more is not what a person wrote, and no person would read it. */
@@ -86,7 +90,14 @@ const readers: Readonly<Record<ImportKind, Reader>> = {
       report,
     )
   },
-  proxmox: () => null,
+  proxmox: (sources, options, report) => {
+    const parsed = sources.flatMap((source) => parseProxmox(source, report) ?? [])
+    return parsed.length < sources.length ? null : proxmoxToDraft(parsed, options, report)
+  },
   nwfilter: () => null,
-  openstack: () => null,
+  openstack: (sources, options, report) => {
+    const parsed = sources.map((source) => parseOpenstack(source, report))
+    const groups = parsed.filter((found) => found !== null)
+    return groups.length < sources.length ? null : openstackToDraft(groups.flat(), options, report)
+  },
 }

@@ -26,6 +26,21 @@ export function parsePrefixRange(text: string): readonly Prefix[] | null {
   return rangeToPrefixes(first, last)
 }
 
+/** The kernel takes the longest prefix; our exceptions always win. A member inside an exception tells the two apart. */
+export function nestsBelowException(include: readonly Prefix[], except: readonly Prefix[]): boolean {
+  if (except.length === 0) return false
+  const lengths = new Set(except.map((prefix) => prefix.split('/')[1]))
+  const known = new Set(except)
+  return include.some((prefix) =>
+    [...lengths].some((length) => {
+      const own = Number(prefix.split('/')[1])
+      if (own <= Number(length)) return false
+      const wider = parseMaskedPrefix(`${prefix.split('/')[0] ?? ''}/${length ?? ''}`)
+      return wider !== null && known.has(wider)
+    }),
+  )
+}
+
 function parseLength(text: string, family: 4 | 6): number | null {
   if (/^\d{1,3}$/.test(text)) return Number(text)
   const mask = parseAddressValue(text)

@@ -1,7 +1,7 @@
 /** `ipset save` text → sets of addresses. Sets of anything else are kept by name, without members: a rule that asks them is not exact. */
 import type { Prefix } from '@hyperward/model'
 
-import { parseMaskedPrefix, parsePrefixRange } from '../parse-prefixes.ts'
+import { nestsBelowException, parseMaskedPrefix, parsePrefixRange } from '../parse-prefixes.ts'
 import type { Report } from '../report.ts'
 import type { IpSet, IpsetFile } from './model.ts'
 
@@ -54,19 +54,4 @@ function membersOf(set: OpenSet, sets: ReadonlyMap<string, OpenSet>): IpSet['mem
   // exceptions of one member do not hold for another: a union with any is no single set of ours
   if (parts.some((part) => part === undefined || !part.addresses || part.except.length > 0)) return null
   return { include: parts.flatMap((part) => part?.include ?? []), except: [] }
-}
-
-/** The kernel takes the longest prefix; our exceptions always win. A member inside an exception tells the two apart. */
-export function nestsBelowException(include: readonly Prefix[], except: readonly Prefix[]): boolean {
-  if (except.length === 0) return false
-  const lengths = new Set(except.map((prefix) => prefix.split('/')[1]))
-  const known = new Set(except)
-  return include.some((prefix) =>
-    [...lengths].some((length) => {
-      const own = Number(prefix.split('/')[1])
-      if (own <= Number(length)) return false
-      const wider = parseMaskedPrefix(`${prefix.split('/')[0] ?? ''}/${length ?? ''}`)
-      return wider !== null && known.has(wider)
-    }),
-  )
 }

@@ -20,6 +20,7 @@ import {
   type ServiceSet,
   wholeProtocol,
 } from '../document/service-set.ts'
+import { matchesInterface } from '../match-interface.ts'
 import type { Report } from '../report.ts'
 import type { Condition, End, IptablesChain, IptablesFile, IptablesRule } from './model.ts'
 
@@ -154,18 +155,6 @@ function ofFamily(set: AddressSet, family: 4 | 6): AddressSet {
 function toService(protocol: number, ranges: readonly PortRange[], negated: boolean, limit: number): ServiceSet {
   const meant = negated ? complementRanges(ranges, limit) : mergeRanges(ranges)
   return meant.length === 0 ? [] : [{ protocol, ranges: meant }]
-}
-
-/** Null: it depends on an interface that nobody told about. Loopback never reaches a tap. */
-function matchesInterface(name: string, interfaces: readonly string[] | null): boolean | null {
-  const matches = (other: string): boolean =>
-    name.endsWith('+') ? other.startsWith(name.slice(0, -1)) : other === name
-  if (name === 'lo') return false
-  if (name === '+') return true
-  if (interfaces === null) return null
-  const found = interfaces.filter(matches)
-  if (found.length === 0) return false
-  return found.length === interfaces.length ? true : null
 }
 
 /** A TCP connection begins here with SYN, without FIN, RST and ACK; what else comes first is dropped before the policy is asked. */
