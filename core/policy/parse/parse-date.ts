@@ -1,24 +1,16 @@
-/** Dates of documents. Checked by hand: `Date.parse` takes much that is no date, and reads times without a zone differently from machine to machine. */
+/** Dates of documents. Checked by hand: what platforms read takes much that is no date, and times without a zone differently from machine to machine. */
 import type { DocumentReader, Field } from '../document/document-reader.ts'
+import { dayMs, parseDay } from '../schedule/civil-day.ts'
 
-const dayPattern = /^(\d{4})-(\d{2})-(\d{2})$/
 const momentPattern = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?([Zz]|[+-]\d{2}:\d{2})$/
-const dayMs = 86_400_000
-
-/** Milliseconds of 00:00 UTC of a `YYYY-MM-DD` that exists, from the year 1970. */
-export function parseDay(text: string): number | null {
-  const match = dayPattern.exec(text)
-  if (match === null) return null
-  const [year, month, day] = match.slice(1).map(Number)
-  if (year === undefined || month === undefined || day === undefined || year < 1970) return null
-  const time = Date.UTC(year, month - 1, day)
-  return new Date(time).toISOString().slice(0, 10) === text ? time : null
-}
 
 /** ISO 8601 (RFC 3339) date-time with its zone, or a date = 00:00 UTC of that day. */
 export function parseMoment(text: string): number | null {
   const match = momentPattern.exec(text)
-  if (match === null) return parseDay(text)
+  if (match === null) {
+    const date = parseDay(text)
+    return date === null ? null : date * dayMs
+  }
   const day = parseDay(match[1] ?? '')
   const [hour = 0, minute = 0, second = 0] = match.slice(2, 5).map((part) => Number(part ?? 0))
   const zone = match[5] ?? ''
@@ -26,7 +18,7 @@ export function parseMoment(text: string): number | null {
   const time = hour * 3_600_000 + minute * 60_000 + second * 1000
   if (day === null || hour > 23 || minute > 59 || second > 59 || Number(zone.slice(4)) > 59 || offset >= 1440)
     return null
-  return time < dayMs ? day + time - (zone.startsWith('-') ? -offset : offset) * 60_000 : null
+  return day * dayMs + time - (zone.startsWith('-') ? -offset : offset) * 60_000
 }
 
 export function readMoment(reader: DocumentReader, field: Field | null | undefined): number | null {

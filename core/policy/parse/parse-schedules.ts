@@ -4,10 +4,8 @@ import type { GroupName, Schedule, ScheduleWindow } from '@hyperward/model'
 
 import type { DocumentReader, Field, NamedField } from '../document/document-reader.ts'
 import { scheduleFields, weekdays, windowFields } from '../language/fields.ts'
+import { parseDay, toWeekday } from '../schedule/civil-day.ts'
 import type { Declared } from './declared-names.ts'
-import { parseDay } from './parse-date.ts'
-
-const dayMs = 86_400_000
 const everyDay: readonly number[] = [1, 2, 3, 4, 5, 6, 7]
 
 /** Null = written, but wrong. */
@@ -84,7 +82,7 @@ function parseWindow(reader: DocumentReader, item: Field): ScheduleWindow | null
 
 interface WrittenDay {
   readonly text: string
-  readonly time: number
+  readonly day: number
 }
 
 function whyNever(
@@ -93,17 +91,12 @@ function whyNever(
   last: WrittenDay | null,
 ): 'days-inverted' | 'no-day' | null {
   if (first === null || last === null) return null
-  if (last.time < first.time) return 'days-inverted'
-  const between = Math.min(7, (last.time - first.time) / dayMs + 1)
+  if (last.day < first.day) return 'days-inverted'
+  const between = Math.min(7, last.day - first.day + 1)
   for (let offset = 0; offset < between; offset += 1) {
-    if (days.includes(toWeekday(first.time + offset * dayMs))) return null
+    if (days.includes(toWeekday(first.day + offset))) return null
   }
   return 'no-day'
-}
-
-/** ISO weekday, 1 = Monday. 1970-01-01 was a Thursday. */
-function toWeekday(time: number): number {
-  return ((Math.floor(time / dayMs) + 3) % 7) + 1
 }
 
 /** `mon`, or a run `tue-fri`, which may go over the end of the week. */
@@ -151,8 +144,8 @@ function parseTime(
 function parseDayField(reader: DocumentReader, field: NamedField | undefined): WrittenDay | null {
   const text = field === undefined ? null : reader.text(field)
   if (field === undefined || text === null) return null
-  const time = parseDay(text)
-  if (time !== null) return { text, time }
+  const day = parseDay(text)
+  if (day !== null) return { text, day }
   const params = { text, expected: 'date', example: '2026-01-31' } as const
   reader.report.add('date.malformed', field.path, field.place, params)
   return null

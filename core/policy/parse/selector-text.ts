@@ -27,7 +27,10 @@ function criterionText(criterion: Criterion): string {
       return `${not}label ${quote(criterion.key)}=${criterion.values.map(quote).join('|')}`
     case 'label-exists':
       return `${not}label ${quote(criterion.key)}`
-    default:
+    case 'name':
+    case 'os':
+    case 'host':
+    case 'segment':
       return `${not}${criterion.kind} ${criterion.patterns.map(quote).join('|')}`
   }
 }
