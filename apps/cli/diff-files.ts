@@ -7,6 +7,7 @@ import type { Io } from './command.ts'
 import type { Sources } from './failures.ts'
 import { loadInventory, loadPolicy } from './offline.ts'
 import { readDocument } from './read-document.ts'
+import { readPolicyDocument, toSources } from './read-policy.ts'
 import { diffRuleLists, type ChangedRule } from './rule-list-diff.ts'
 
 export interface FileDiff {
@@ -19,11 +20,11 @@ export interface FileDiff {
 const changesLimit = 200
 
 export async function diffFiles(
-  paths: { readonly before: string; readonly after: string; readonly inventory: string },
+  paths: { readonly before: readonly string[]; readonly after: readonly string[]; readonly inventory: string },
   io: Pick<Io, 'stdin'>,
 ): Promise<FileDiff> {
-  const before = loadPolicy(await readDocument(paths.before, io))
-  const after = loadPolicy(await readDocument(paths.after, io))
+  const before = loadPolicy(await readPolicyDocument(paths.before, io))
+  const after = loadPolicy(await readPolicyDocument(paths.after, io))
   const inventory = loadInventory(await readDocument(paths.inventory, io))
   const changes = listChanges(resolve(before.value, inventory.value), resolve(after.value, inventory.value), {
     changes: changesLimit,
@@ -33,6 +34,6 @@ export async function diffFiles(
     result: { published: 0, ...changes, warnings: [] },
     rules: diffRuleLists(before.value, after.value),
     warnings: [...after.warnings, ...inventory.warnings],
-    sources: new Map([after, inventory].map(({ document }) => [document.file, document.text])),
+    sources: toSources(after.document, inventory.document),
   }
 }

@@ -6,6 +6,7 @@ import { parseRevision, type Diagnostic, type Inventory, type Parsed, type Polic
 
 import { DocumentFailure } from './failures.ts'
 import type { Document } from './read-document.ts'
+import { toSources } from './read-policy.ts'
 
 export interface Loaded<T> {
   readonly value: T
@@ -23,7 +24,7 @@ export function loadInventory(document: Document): Loaded<Inventory> {
 
 function accept<T>(parsed: Parsed<T>, document: Document): Loaded<T> {
   if (parsed.ok) return { value: parsed.value, warnings: parsed.warnings, document }
-  const sources = new Map([[document.file, document.text]])
+  const sources = toSources(document)
   throw new DocumentFailure(parsed.diagnostics, sources, { code: 'policy.invalid', diagnostics: parsed.diagnostics })
 }
 
@@ -46,6 +47,6 @@ export function compileOffline(policy: Loaded<Policy>, inventory: Loaded<Invento
       ...validateAgainst(policy.value, inventory.value),
       ...resolved.problems,
     ],
-    sources: new Map([policy.document, inventory.document].map(({ file, text }) => [file, text])),
+    sources: toSources(policy.document, inventory.document),
   }
 }

@@ -174,7 +174,8 @@ function checkPositionals({ command, positionals }: Invocation): void {
     else if (spec.required) throw UsageError.of('cli.usage.missing-positional', { command, name: spec.name }, command)
   })
   const extra = positionals[specs.length]
-  if (extra !== undefined) throw UsageError.of('cli.usage.too-many', { command, text: extra }, command)
+  if (extra !== undefined && specs.at(-1)?.repeated !== true)
+    throw UsageError.of('cli.usage.too-many', { command, text: extra }, command)
 }
 
 function pick(options: Options, values: Values): Values {

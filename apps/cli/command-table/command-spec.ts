@@ -23,6 +23,8 @@ export interface OptionSpec {
 export interface PositionalSpec {
   readonly name: string
   readonly required: boolean
+  /** May be given several times; only the last one. */
+  readonly repeated?: boolean
   readonly choices?: readonly string[]
   readonly complete?: Completion
 }

@@ -95,7 +95,12 @@ export const observeCommands = {
       host,
       tenant,
       address: { type: 'string', value: 'ADDRESS', text: 'cli.option.address' },
-      kind: { type: 'string', value: 'KIND', choices: ['drop', 'flow-start', 'flow-end', 'monitor'], text: 'cli.option.kind' },
+      kind: {
+        type: 'string',
+        value: 'KIND',
+        choices: ['drop', 'flow-start', 'flow-end', 'monitor'],
+        text: 'cli.option.kind',
+      },
       since,
       limit,
     },

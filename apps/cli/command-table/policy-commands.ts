@@ -1,7 +1,7 @@
 import type { CommandSpec } from './command-spec.ts'
 import { onlineExits } from './exits.ts'
 
-const fileOrDraft = { name: 'FILE', required: false, complete: 'file' } as const
+const fileOrDraft = { name: 'FILE', required: false, repeated: true, complete: 'file' } as const
 const inventory = { type: 'string', value: 'FILE', complete: 'file', text: 'cli.option.inventory' } as const
 
 /** From a text to what is in force. */
@@ -9,10 +9,11 @@ export const policyCommands = {
   apply: {
     summary: 'cli.command.apply',
     about: 'cli.about.apply',
-    positionals: [{ name: 'FILE', required: true, complete: 'file' }],
+    positionals: [{ name: 'FILE', required: true, repeated: true, complete: 'file' }],
     options: { check: { type: 'boolean', text: 'cli.option.check' } },
     examples: [
       'hyperward apply policy.yaml',
+      'hyperward apply provider.yaml tenants/',
       'hyperward apply --check policy.yaml',
       'generate-policy | hyperward apply -',
     ],

@@ -3,13 +3,13 @@ import { draftSchema, planResultSchema } from '@hyperward/protocol'
 import type { Run } from '../command.ts'
 import { readAnswer } from '../read-answer.ts'
 import { toDiagnostics, withSources } from '../read-diagnostics.ts'
-import { readDocument } from '../read-document.ts'
+import { readPolicyDocument, toSources } from '../read-policy.ts'
 import { tellWarnings } from '../render/tell-warnings.ts'
 
-export const apply: Run<'apply'> = async ({ values, positionals: [path = '-'], context }) => {
+export const apply: Run<'apply'> = async ({ values, positionals, context }) => {
   const { out, text, globals, io } = context
-  const document = await readDocument(path, io)
-  const sources = new Map([[document.file, document.text]])
+  const document = await readPolicyDocument(positionals.length === 0 ? ['-'] : positionals, io)
+  const sources = toSources(document)
   const center = await context.connect()
   if (values.check) {
     const route = 'POST /v1/policy/plan'

@@ -14,7 +14,8 @@ import type { ExitName } from '../exit-codes.ts'
 import { ExpectationFailure, type Sources } from '../failures.ts'
 import { readAnswer } from '../read-answer.ts'
 import { toDiagnostics, withSources } from '../read-diagnostics.ts'
-import { readDocument, type Document } from '../read-document.ts'
+import type { Document } from '../read-document.ts'
+import { readPolicyDocument, toSources } from '../read-policy.ts'
 import { tellWarnings } from '../render/tell-warnings.ts'
 import { toRuleName } from '../render/to-words.ts'
 import { diffRuleLists, type ChangedRule } from '../rule-list-diff.ts'
@@ -23,20 +24,20 @@ import type { StyleName } from '../terminal/style.ts'
 import type { Text } from '../text.ts'
 import { UsageError } from '../usage-error.ts'
 
-export const diff: Run<'diff'> = async ({ values, positionals: [path], context }) => {
+export const diff: Run<'diff'> = async ({ values, positionals: paths, context }) => {
   const { against, inventory } = values
   if (against !== undefined || inventory !== undefined) {
-    if (path === undefined) throw UsageError.of('cli.usage.needs', { first: '--against', second: 'FILE' }, 'diff')
+    if (paths.length === 0) throw UsageError.of('cli.usage.needs', { first: '--against', second: 'FILE' }, 'diff')
     if (against === undefined || inventory === undefined) {
       throw UsageError.of('cli.usage.needs', { first: '--against', second: '--inventory' }, 'diff')
     }
     const { diffFiles } = await import('../diff-files.ts')
-    const found = await diffFiles({ before: against, after: path, inventory }, context.io)
+    const found = await diffFiles({ before: [against], after: paths, inventory }, context.io)
     if (!context.globals.json) tellWarnings(context, found.warnings, found.sources)
     return tell(context, { ...found, names: new Map(), answer: found.result }, values['exit-code'])
   }
-  const document = path === undefined ? null : await readDocument(path, context.io)
-  const sources: Sources = new Map(document === null ? [] : [[document.file, document.text]])
+  const document = paths.length === 0 ? null : await readPolicyDocument(paths, context.io)
+  const sources: Sources = document === null ? new Map() : toSources(document)
   const center = await context.connect()
   const route = 'POST /v1/policy/diff'
   const answer = await withSources(sources, center.ask(route, { body: document ?? {} }))

@@ -6,6 +6,7 @@ import type { ExitName } from '../exit-codes.ts'
 import { readAnswer } from '../read-answer.ts'
 import { toDiagnostics, withSources } from '../read-diagnostics.ts'
 import { readDocument } from '../read-document.ts'
+import { readPolicyDocument, toSources } from '../read-policy.ts'
 import { tellWarnings } from '../render/tell-warnings.ts'
 import type { Column } from '../terminal/render-table.ts'
 import type { Text } from '../text.ts'
@@ -14,14 +15,14 @@ import { UsageError } from '../usage-error.ts'
 const counts = ['endpoints', 'addresses', 'networks', 'services', 'verdicts', 'rules'] as const
 type Counts = Readonly<Record<(typeof counts)[number], number>>
 
-export const plan: Run<'plan'> = async ({ values, positionals: [path], context }) => {
+export const plan: Run<'plan'> = async ({ values, positionals: paths, context }) => {
   if (values.inventory !== undefined) {
-    if (path === undefined) throw UsageError.of('cli.usage.needs', { first: '--inventory', second: 'FILE' }, 'plan')
-    return planOffline(context, path, values.inventory)
+    if (paths.length === 0) throw UsageError.of('cli.usage.needs', { first: '--inventory', second: 'FILE' }, 'plan')
+    return planOffline(context, paths, values.inventory)
   }
   const { out, text, globals, io } = context
-  const document = path === undefined ? null : await readDocument(path, io)
-  const sources = new Map(document === null ? [] : [[document.file, document.text]])
+  const document = paths.length === 0 ? null : await readPolicyDocument(paths, io)
+  const sources = document === null ? new Map<string, string>() : toSources(document)
   const center = await context.connect()
   const route = 'POST /v1/policy/plan'
   const answer = await withSources(sources, center.ask(route, { body: document ?? {} }))
@@ -41,10 +42,14 @@ export const plan: Run<'plan'> = async ({ values, positionals: [path], context }
   return 'ok'
 }
 
-async function planOffline(context: CommandContext, policyPath: string, inventoryPath: string): Promise<ExitName> {
+async function planOffline(
+  context: CommandContext,
+  policyPaths: readonly string[],
+  inventoryPath: string,
+): Promise<ExitName> {
   const { out, text, globals, io } = context
   const { compileOffline, loadInventory, loadPolicy } = await import('../offline.ts')
-  const policy = loadPolicy(await readDocument(policyPath, io))
+  const policy = loadPolicy(await readPolicyDocument(policyPaths, io))
   const inventory = loadInventory(await readDocument(inventoryPath, io))
   const { compilation, warnings, sources } = compileOffline(policy, inventory)
   const hosts = compilation.plans.map((hostPlan) => ({

@@ -77,9 +77,10 @@ export function toOptionText(locale: Locale, spec: OptionSpec): string {
   return text(spec.text) + choices
 }
 
-function toPositionalUsage({ name, required, choices }: PositionalSpec): string {
+function toPositionalUsage({ name, required, repeated, choices }: PositionalSpec): string {
   const shown = choices === undefined ? name : choices.join('|')
-  return required ? shown : `[${shown}]`
+  const usage = required ? shown : `[${shown}]`
+  return repeated === true ? `${usage}…` : usage
 }
 
 type Pair = readonly [string, string]

@@ -37,7 +37,7 @@ export const cliEn = {
   'cli.command.help': 'Explain a command',
 
   'cli.about.apply':
-    'The text is checked by the center against what exists there. With an error nothing is stored; warnings do not keep it from being stored. Nothing is in force until it is published. FILE - reads standard input.',
+    'The text is checked by the center against what exists there. With an error nothing is stored; warnings do not keep it from being stored. Nothing is in force until it is published. Several files, or a directory (its .yaml files), are one policy. FILE - reads standard input.',
   'cli.about.plan':
     'Compiles FILE, or the draft, as publishing would. With --inventory no center is asked: the inventory is read from a file.',
   'cli.about.diff':
@@ -108,7 +108,8 @@ export const cliEn = {
   'cli.option.address': 'only from or to this address',
   'cli.option.kind': 'only of this kind',
   'cli.option.follow': 'go on until interrupted',
-  'cli.option.flows': 'which flow records to tell; drops includes what rules in monitor mode would have done; default drops',
+  'cli.option.flows':
+    'which flow records to tell; drops includes what rules in monitor mode would have done; default drops',
   'cli.option.for': 'with --follow: end after this time',
   'cli.option.set-tenant': 'the tenant the VM belongs to',
   'cli.option.label': 'set a label; may be repeated',
@@ -208,7 +209,10 @@ export const cliEn = {
   'cli.word.and-more': '+{n} more',
 
   'cli.verdict.allow': 'allow',
+  'cli.verdict.allow-stateless': 'allow without state',
   'cli.verdict.drop': 'drop',
+  'cli.verdict.inspect': 'inspect',
+  'cli.verdict.pass': 'pass',
   'cli.verdict.reject': 'reject',
   'cli.direction.ingress': 'ingress',
   'cli.direction.egress': 'egress',

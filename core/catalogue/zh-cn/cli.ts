@@ -38,7 +38,7 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.command.help': '说明某个命令',
 
   'cli.about.apply':
-    '由策略中心对照现有对象检查文本。有错误时不存储任何内容；警告不妨碍存储。发布之前不会生效。FILE 为 - 时读标准输入。',
+    '由策略中心对照现有对象检查文本。有错误时不存储任何内容；警告不妨碍存储。发布之前不会生效。多个文件或一个目录（其中的 .yaml 文件）合为一份策略。FILE 为 - 时读标准输入。',
   'cli.about.plan': '像发布那样编译 FILE 或草稿。给出 --inventory 时不连接策略中心，清单取自文件。',
   'cli.about.diff':
     '将 FILE 或草稿与已发布的策略相比：对所有连接精确计算，而非抽样。随后列出增加、删除、修改或移动的规则。给出 --against 和 --inventory 时不连接策略中心。',
@@ -193,7 +193,10 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.word.and-more': '另有 {n} 个',
 
   'cli.verdict.allow': '允许',
+  'cli.verdict.allow-stateless': '无状态允许',
   'cli.verdict.drop': '丢弃',
+  'cli.verdict.inspect': '检查',
+  'cli.verdict.pass': '交给下一层',
   'cli.verdict.reject': '拒绝',
   'cli.direction.ingress': '入向',
   'cli.direction.egress': '出向',
