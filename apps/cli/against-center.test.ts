@@ -169,6 +169,28 @@ test('a drop is told in the words of the policy, in both languages, listed and f
   })
 })
 
+test('what a rule in monitor mode would have done is told among the drops, listed and followed', async () => {
+  const told = {
+    kind: 'monitor',
+    endpoint: `${vms[1]?.uuid}/52:54:00:00:00:02`,
+    direction: 'ingress',
+    rule: 'emergency:/stop/no-web',
+    action: 'drop',
+    tuple: { source: '10.0.0.1', destination: '10.0.0.2', protocol: 6, sourcePort: 40000, destinationPort: 5432 },
+    packets: 1,
+    bytes: 60,
+    suppressed: 4,
+  } as const
+  const following = cli('events', '--follow', '--for', '1500ms')
+  await sleep(700)
+  agent.send({ kind: 'events', seq: 4, datapath: [{ ...told, at: new Date().toISOString() }], agent: [], lost: 0 })
+  const sentence = /stop \/ no-web in monitor mode would have dropped acme\/web → acme\/db tcp\/5432 \(\+4 like it\)/
+  expect((await following).stdout).toMatch(sentence)
+  expect((await cli('events')).stdout).toMatch(sentence)
+  expect((await cli('flows', '--kind', 'monitor', '--rule', '/stop/no-web')).stdout).toMatch(sentence)
+  expect((await cli('events', '--flows', 'none')).stdout).not.toContain('monitor mode')
+})
+
 test('a drop during a break of the connection is told once it is back, and once only', async () => {
   const sockets = new Set<Socket>()
   const proxy = createServer((near) => {

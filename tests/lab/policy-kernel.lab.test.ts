@@ -64,7 +64,7 @@ let port = 1024
 let hits: ReadonlyMap<RuleRef, number> = new Map()
 
 beforeAll(async () => {
-  lab = await createDatapathLab('hwk3', { halfOpenConnections, connections: 4096 })
+  lab = await createDatapathLab('hwk3p', { halfOpenConnections, connections: 4096 })
   const loaded = loadLibbpf()
   if (!loaded.known) throw new Error(loaded.reason)
   bpf = loaded.value
