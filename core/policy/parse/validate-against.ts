@@ -1,40 +1,121 @@
 /** What a policy says that one inventory makes doubtful: warnings, since VMs come and go and a policy may be written before them. */
 import { nearest } from '@hyperward/catalogue'
-import type { Diagnostic, Group, Inventory, Policy, TenantName } from '@hyperward/model'
+import type { Criterion, Diagnostic, Group, GroupName, Inventory, Policy, TenantName, Vm } from '@hyperward/model'
 
-import { createReport, sortDiagnostics } from '../document/report.ts'
+import { createReport, type Report, sortDiagnostics } from '../document/report.ts'
+import { meets } from '../resolve/endpoint-leaves.ts'
+import { globMatches } from '../resolve/glob-matches.ts'
+import { reportIdleGuarantees } from './idle-guarantees.ts'
+import { type SeenValues, seeValues } from './seen-values.ts'
+
+type EndpointSelector = Extract<Group['selector'], { kind: 'endpoints' }>
+type TextCriterionOf = Extract<Criterion, { patterns: readonly string[] }>
+
+const termOf = { name: 'vm-name', os: 'os', host: 'host', segment: 'segment' } as const
 
 export function validateAgainst(policy: Policy, inventory: Inventory): readonly Diagnostic[] {
   const report = createReport()
-  const keysByTenant = new Map<TenantName, Set<string>>()
-  for (const { tenant, labels } of inventory.vms) {
-    if (tenant === null) continue
-    const keys = keysByTenant.get(tenant) ?? new Set<string>()
-    for (const key of Object.keys(labels)) keys.add(key)
-    keysByTenant.set(tenant, keys)
-  }
+  const values = seeValues(inventory)
+  const members = new Map<GroupName, boolean>()
+  const vmsOf = groupByTenant(inventory)
   for (const group of policy.groups) {
-    if (group.selector.kind !== 'labels') continue
-    const seen = visibleKeys(group.selector, keysByTenant)
-    for (const label of Object.keys(group.selector.labels)) {
-      if (seen.has(label)) continue
-      const at = group.written?.labels[label]
-      const params = { label, group: group.name.replace(/^\//, 'provider/'), nearest: nearest(label, seen) }
-      report.add('label.unknown-key', at?.path ?? group.name, at?.place ?? group.written?.place, params, 'warning')
-    }
+    const { selector } = group
+    if (selector.kind !== 'endpoints') continue
+    const seen = values(selector.tenants)
+    for (const criterion of selector.criteria) checkCriterion(report, group, criterion, seen)
+    members.set(group.name, checkBreadth(report, group, selector, vmsOf))
   }
+  reportIdleGuarantees(report, policy, members)
   const tenants = new Set<TenantName>(policy.tenants)
-  for (const tenant of [...keysByTenant.keys()].sort()) {
+  for (const tenant of [...vmsOf.keys()].sort()) {
     if (tenants.has(tenant)) continue
     report.add('tenant.unknown', 'tenants', undefined, { tenant, nearest: nearest(tenant, tenants) }, 'warning')
   }
   return sortDiagnostics(report.diagnostics)
 }
 
-function visibleKeys(
-  selector: Extract<Group['selector'], { kind: 'labels' }>,
-  keysByTenant: ReadonlyMap<TenantName, ReadonlySet<string>>,
-): ReadonlySet<string> {
-  const tenants = selector.tenants ?? [...keysByTenant.keys()]
-  return new Set(tenants.flatMap((tenant) => [...(keysByTenant.get(tenant) ?? [])]))
+function groupByTenant({ vms }: Inventory): ReadonlyMap<TenantName, readonly Vm[]> {
+  const byTenant = new Map<TenantName, Vm[]>()
+  for (const vm of vms) {
+    if (vm.tenant === null) continue
+    const known = byTenant.get(vm.tenant)
+    if (known === undefined) byTenant.set(vm.tenant, [vm])
+    else known.push(vm)
+  }
+  return byTenant
+}
+
+function checkCriterion(report: Report, group: Group, criterion: Criterion, seen: SeenValues): void {
+  switch (criterion.kind) {
+    case 'label':
+    case 'label-exists': {
+      const { key, negated } = criterion
+      if (!seen.keys.has(key)) reportLabel(report, group, key, negated, seen)
+      return
+    }
+    case 'name':
+    case 'os':
+    case 'host':
+    case 'segment':
+      reportPatterns(report, group, criterion, seen)
+  }
+}
+
+/** A condition that nobody meets is what `not` often means to say: only what looks misspelt is told there. */
+function reportLabel(report: Report, group: Group, label: string, negated: boolean, seen: SeenValues): void {
+  const hint = nearest(label, seen.keys)
+  if (negated && hint === '') return
+  const at = group.written?.labels[label]
+  const params = { label, group: toWritten(group.name), nearest: hint }
+  report.add('label.unknown-key', at?.path ?? group.name, at?.place ?? group.written?.place, params, 'warning')
+}
+
+function reportPatterns(
+  report: Report,
+  group: Group,
+  { kind, patterns, negated }: TextCriterionOf,
+  seen: SeenValues,
+): void {
+  const known = seen.texts[kind]
+  // what no agent tells is not known, rather than misspelt
+  if (known.size === 0) return
+  for (const text of patterns) {
+    if (/[*?]/.test(text) ? [...known].some((value) => globMatches(text, value)) : known.has(text)) continue
+    const hint = nearest(text, known)
+    if (negated && hint === '') continue
+    const at = group.written?.texts?.[kind]
+    const params = { what: termOf[kind], group: toWritten(group.name), text, nearest: hint }
+    report.add('selector.matches-nothing', at?.path ?? group.name, at?.place ?? group.written?.place, params, 'warning')
+  }
+}
+
+/** Warns of a condition that everybody meets. Tells whether anybody does. */
+function checkBreadth(
+  report: Report,
+  group: Group,
+  selector: EndpointSelector,
+  vmsOf: ReadonlyMap<TenantName, readonly Vm[]>,
+): boolean {
+  let count = 0
+  let inside = 0
+  for (const tenant of selector.tenants ?? vmsOf.keys()) {
+    for (const vm of vmsOf.get(tenant) ?? []) {
+      for (const { segment } of vm.endpoints) {
+        count += 1
+        if (selector.criteria.every((criterion) => meets(criterion, vm, segment))) inside += 1
+        // some are in and some are not: nothing more to learn
+        else if (inside > 0) return true
+      }
+    }
+  }
+  if (selector.criteria.length > 0 && count > 1 && inside === count) {
+    const at = group.written
+    const params = { group: toWritten(group.name), count }
+    report.add('selector.matches-everything', at?.path ?? group.name, at?.place, params, 'warning')
+  }
+  return inside > 0
+}
+
+function toWritten(name: string): string {
+  return name.replace(/^\//, 'provider/')
 }
