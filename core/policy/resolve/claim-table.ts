@@ -1,20 +1,36 @@
 /** Which endpoint claims which address, sorted; built at once or patched by what changed. The outcome is the same. */
-import { type AddressIdentity } from '@hyperward/model'
+import type { Address, AddressIdentity, EndpointId } from '@hyperward/model'
 
 import { compareText } from './compare-text.ts'
 import type { Claim, ClassSignature, IdentityClass, VmRecord } from './resolved-policy.ts'
 
 export interface ClaimTable {
-  /** Sorted by address, then endpoint; an address that two endpoints claim stands here twice. */
-  readonly claims: readonly Claim[]
+  /** Sorted by address, then endpoint; an address that two endpoints claim stands here twice. Without the patches still to be made. */
+  readonly base: readonly Claim[]
+  /** What came and went since, in order. Few: putting off what only a draft asks for keeps a change of the inventory cheap. */
+  readonly pending: readonly ClaimPatch[]
   /** Addresses claimed more than once. */
   readonly taken: ReadonlySet<string>
   /** How many addresses each class has, those taken left out. */
   readonly uses: ReadonlyMap<ClassSignature, number>
 }
 
+export interface ClaimPatch {
+  readonly removed: readonly Claim[]
+  readonly added: readonly Claim[]
+}
+
 /** Beyond this, building anew is cheaper than patching. */
 const patchLimit = 256
+const pendingLimit = 64
+
+/** Sorted by address, then endpoint, up to date. */
+export function listClaims({ base, pending }: ClaimTable): readonly Claim[] {
+  if (pending.length === 0) return base
+  const claims = base.slice()
+  for (const { removed, added } of pending) patchInPlace(claims, removed, added)
+  return claims
+}
 
 export function buildClaimTable(records: Iterable<VmRecord>): ClaimTable {
   const byAddress = new Map<string, Claim[] | Claim>()
@@ -28,7 +44,19 @@ export function buildClaimTable(records: Iterable<VmRecord>): ClaimTable {
   }
   // without a comparison of ours the sort of texts is several times faster, and in the same order
   const claims = [...byAddress.keys()].sort().flatMap((address) => byClaimant(byAddress.get(address) ?? []))
-  return { claims, taken, uses: countUses(claims, taken) }
+  return { base: claims, pending: [], taken, uses: countUses(claims, taken) }
+}
+
+/** The one endpoint whose address it is; null when it is nobody's, or claimed twice. */
+export function ownerOf({ base, pending, taken }: ClaimTable, address: Address): EndpointId | null {
+  if (taken.has(address)) return null
+  for (const { removed, added } of pending.toReversed()) {
+    const claim = added.find((one) => one.address === address)
+    if (claim !== undefined) return claim.endpoint
+    if (removed.some((one) => one.address === address)) return null
+  }
+  const claim = base[findIndex(base, address)]
+  return claim?.address === address ? claim.endpoint : null
 }
 
 /** The same claims with other signatures: the order stays. Records in the same order as those the table was made of. */
@@ -42,8 +70,8 @@ export function reclassifyClaims(
     const claims = after[at]?.claims
     for (const [index, claim] of record.claims.entries()) successors.set(claim, claims?.[index] ?? claim)
   }
-  const claims = table.claims.map((claim) => successors.get(claim) ?? claim)
-  return { claims, taken: table.taken, uses: countUses(claims, table.taken) }
+  const claims = listClaims(table).map((claim) => successors.get(claim) ?? claim)
+  return { base: claims, pending: [], taken: table.taken, uses: countUses(claims, table.taken) }
 }
 
 function countUses(claims: readonly Claim[], taken: ReadonlySet<string>): ReadonlyMap<ClassSignature, number> {
@@ -57,17 +85,23 @@ function byClaimant(claims: readonly Claim[] | Claim): readonly Claim[] | Claim 
   return 'length' in claims ? [...claims].sort((a, b) => compareText(a.endpoint, b.endpoint)) : claims
 }
 
-/** Null when patching does not apply: too much changed, or an address is or would be claimed twice. */
+/** Null when patching does not apply: too much changed, or an address is or would be claimed twice. `addresses`: those of the table, none of them taken. */
 export function patchClaimTable(
   table: ClaimTable,
+  addresses: readonly AddressIdentity[],
   gone: readonly VmRecord[],
   changed: readonly VmRecord[],
 ): ClaimTable | null {
   const removed = gone.flatMap((record) => record.claims)
   const added = changed.flatMap((record) => record.claims)
   if (table.taken.size > 0 || removed.length + added.length > patchLimit) return null
-  const claims = patchSorted(table.claims, removed, added)
-  if (claims === null) return null
+  const free = new Set<string>(removed.map((claim) => claim.address))
+  const wanted = new Set<string>()
+  for (const { address } of added) {
+    if (wanted.has(address)) return null
+    wanted.add(address)
+    if (!free.has(address) && addresses[findIndex(addresses, address)]?.address === address) return null
+  }
   const uses = new Map(table.uses)
   for (const { signature } of added) uses.set(signature, (uses.get(signature) ?? 0) + 1)
   for (const { signature } of removed) {
@@ -75,14 +109,23 @@ export function patchClaimTable(
     if (left > 0) uses.set(signature, left)
     else uses.delete(signature)
   }
-  return { claims, taken: table.taken, uses }
+  if (added.length + removed.length === 0) return { ...table, uses }
+  const pending = [...table.pending, { removed, added }]
+  const settled = pending.length > pendingLimit
+  return {
+    base: settled ? listClaims({ ...table, pending }) : table.base,
+    pending: settled ? [] : pending,
+    taken: table.taken,
+    uses,
+  }
 }
 
 export function listAddresses(
-  { claims, taken }: ClaimTable,
+  table: ClaimTable,
   classOf: (signature: ClassSignature) => IdentityClass,
 ): readonly AddressIdentity[] {
-  return claims.flatMap(({ address, signature }) =>
+  const { taken } = table
+  return listClaims(table).flatMap(({ address, signature }) =>
     taken.has(address) ? [] : [{ address, identity: classOf(signature).identity }],
   )
 }
@@ -101,8 +144,8 @@ export function patchAddresses(
     const last = before[findIndex(before, address)]
     return last?.address === address && last.identity === identity ? last : { address, identity }
   })
-  const patched = patchSorted(before, removed, entries)
-  if (patched === null) throw new Error('addresses that clash after their claims did not')
+  const patched = before.slice()
+  patchInPlace(patched, removed, entries)
   return patched
 }
 
@@ -110,28 +153,17 @@ interface Addressed {
   readonly address: string
 }
 
-/** Null when an address would be there twice. */
-function patchSorted<T extends Addressed>(
-  items: readonly T[],
-  removed: readonly Addressed[],
-  added: readonly T[],
-): readonly T[] | null {
-  const patched = items.slice()
+/** `items` stay sorted; what is removed is there, and what is added is not. */
+function patchInPlace<T extends Addressed>(items: T[], removed: readonly Addressed[], added: readonly T[]): void {
   const replacements = new Map(added.map((item) => [item.address, item]))
-  if (replacements.size !== added.length) return null
   for (const { address } of removed) {
-    const at = findIndex(patched, address)
+    const at = findIndex(items, address)
     const replacement = replacements.get(address)
-    if (replacement === undefined) patched.splice(at, 1)
-    else patched[at] = replacement
+    if (replacement === undefined) items.splice(at, 1)
+    else items[at] = replacement
     replacements.delete(address)
   }
-  for (const item of replacements.values()) {
-    const at = findIndex(patched, item.address)
-    if (patched[at]?.address === item.address) return null
-    patched.splice(at, 0, item)
-  }
-  return patched
+  for (const item of replacements.values()) items.splice(findIndex(items, item.address), 0, item)
 }
 
 /** Index of the first item not before an address. */

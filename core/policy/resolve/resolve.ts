@@ -12,6 +12,7 @@ import {
   buildClaimTable,
   type ClaimTable,
   listAddresses,
+  listClaims,
   patchAddresses,
   patchClaimTable,
   reclassifyClaims,
@@ -32,7 +33,7 @@ export function resolve(policy: Policy, inventory: Inventory, previous?: Resolve
   const anew = last === undefined && previous !== undefined ? reclassify(inventory, index, signatures, previous) : null
   const changes = anew?.changes ?? recordVms(inventory, index, signatures.toSignature, last)
   const { changed, gone } = changes
-  const patched = last === undefined ? null : patchClaimTable(last.records.claims, gone, changed)
+  const patched = last === undefined ? null : patchClaimTable(last.records.claims, last.addresses, gone, changed)
   const claims = patched ?? anew?.claims ?? buildClaimTable(changes.vms)
   const numbers = numberClasses(claims, signatures, last?.records.numbers)
   const classOf = (signature: ClassSignature): IdentityClass => {
@@ -115,8 +116,9 @@ function keepZones(
   return known ? last.zones : null
 }
 
-function listClashes({ claims, taken }: ClaimTable): ResolvedPolicy['problems'] {
-  if (taken.size === 0) return []
+function listClashes(table: ClaimTable): ResolvedPolicy['problems'] {
+  if (table.taken.size === 0) return []
+  const claims = listClaims(table)
   return claims.flatMap((second, index) => {
     const first = claims[index - 1]
     if (first?.address !== second.address) return []

@@ -11,6 +11,7 @@ import {
   worldIdentity,
 } from '@hyperward/model'
 
+import { ownerOf } from '../resolve/claim-table.ts'
 import { compareText } from '../resolve/compare-text.ts'
 import type { IdentityClass, ResolvedPolicy } from '../resolve/resolved-policy.ts'
 import { createFreeAddresses } from './free-address.ts'
@@ -173,11 +174,10 @@ function familyOf(text: string): Family {
 
 /** The one endpoint that has all the addresses; null where one is another's or, claimed twice, nobody's. */
 function onlyOwner({ records }: ResolvedPolicy, addresses: readonly Address[]): EndpointId | null {
-  const { claims, taken } = records.claims
   let only: EndpointId | null = null
   for (const address of addresses) {
-    const owner = taken.has(address) ? undefined : search(claims, address)?.endpoint
-    if (owner === undefined || (only !== null && only !== owner)) return null
+    const owner = ownerOf(records.claims, address)
+    if (owner === null || (only !== null && only !== owner)) return null
     only = owner
   }
   return only
