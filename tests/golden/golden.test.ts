@@ -1,5 +1,5 @@
 /**
- * Each folder is one case: policy.yaml and inventory.yaml in, diagnostics.txt and a plan per host out. UPDATE_GOLDEN=1 rewrites what comes out;
+ * Each folder is one case: policy.yaml (or several *.policy.yaml) and inventory.yaml in, diagnostics.txt and a plan per host out. UPDATE_GOLDEN=1 rewrites what comes out;
  * the difference is then read in review.
  */
 import { createHash } from 'node:crypto'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 
 import { formatDiagnostic } from '@hyperward/catalogue'
 import { type Diagnostic, type HostPlan, parseRevision } from '@hyperward/model'
-import { compile, parseHostPlan, parseInventory, parsePolicy, planText, resolve, validateAgainst } from '@hyperward/policy'
+import { bundlePolicyFiles, compile, parseHostPlan, parseInventory, parsePolicy, parsePolicyFiles, planText, resolve, validateAgainst } from '@hyperward/policy'
 import { expect, test } from 'vitest'
 
 const here = import.meta.dirname
@@ -34,7 +34,12 @@ test('there are golden cases', () => {
 })
 
 function build(folder: string): { readonly diagnostics: readonly Diagnostic[]; readonly plans: readonly HostPlan[] } {
-  const policy = parsePolicy(readFileSync(join(folder, 'policy.yaml'), 'utf8'), 'policy.yaml')
+  const policyFiles = readdirSync(folder)
+    .filter((file) => /^(?:.+\.)?policy\.yaml$/.test(file))
+    .map((file) => ({ file, text: readFileSync(join(folder, file), 'utf8') }))
+  const policy = parsePolicyFiles(policyFiles)
+  // stored as one text, it is the same policy with the same diagnostics
+  expect(parsePolicy(bundlePolicyFiles(policyFiles), 'stored')).toEqual(policy)
   const inventoryFile = join(folder, 'inventory.yaml')
   const inventoryText = existsSync(inventoryFile) ? readFileSync(inventoryFile, 'utf8') : null
   const inventory = inventoryText === null ? null : parseInventory(inventoryText, 'inventory.yaml')

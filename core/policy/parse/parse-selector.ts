@@ -34,8 +34,10 @@ export function parseEndpoints(
   const criteria = parseCriteria(reader, fields, group, false, places)
   const not = fields.get('not')
   if (not !== undefined) {
+    const before = reader.report.diagnostics.length
     const negated = reader.record(not, criterionFields)
-    if (negated?.size === 0) reader.report.add('group.empty-selector', not.path, not.place, { group })
+    if (negated?.size === 0 && reader.report.diagnostics.length === before)
+      reader.report.add('group.empty-selector', not.path, not.place, { group })
     if (negated !== null) criteria.push(...parseCriteria(reader, negated, group, true, places))
   }
   const tenantsField = fields.get('tenants')

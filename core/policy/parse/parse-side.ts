@@ -90,8 +90,13 @@ function parseMember(scope: PolicyScope, field: Field): GroupName | null {
 function parseSelectorInPlace(scope: PolicyScope, field: NamedField): RuleSide | null {
   const { reader, tenant, inline } = scope
   const before = reader.report.diagnostics.length
-  const fields = reader.record(field, tenant === null ? inlineSelectorFields : tenantInlineFields)
+  // any-of is known for the sake of "Did you mean" only
+  const known = tenant === null ? inlineSelectorFields : tenantInlineFields
+  const fields = reader.record(field, [...known, 'any-of'])
   if (fields === null) return null
+  const anyOf = fields.get('any-of')
+  if (anyOf !== undefined)
+    reader.report.add('field.unknown', anyOf.path, anyOf.keyPlace, { field: anyOf.key, nearest: '' })
   const networks = fields.get('networks')
   const except = fields.get('except')
   const endpoints = endpointSelectorFields.map((key) => fields.get(key)).find((one) => one !== undefined)
