@@ -3,13 +3,10 @@
  * of one rule; beside it the naive way, every rule as pairs of addresses. Each size runs in a process of its own: its time has the cold start in it, its
  * memory is this work's alone.
  */
-import { join } from 'node:path'
-
-import { exec } from '@hyperward/os'
-
-import type { Bench, Figures, RunOptions } from './lib/bench.ts'
-import type { FleetSize } from './plan/fleet.ts'
+import type { Bench, Figures } from './lib/bench.ts'
+import type { FleetSize } from './policy/fleet.ts'
 import { fitExponent } from './policy/fit-exponent.ts'
+import { measureFleet } from './policy/measure-fleet.ts'
 
 const asked: readonly FleetSize[] = [
   { endpoints: 10_000, rules: 2000, hosts: 200, tenants: 20 },
@@ -30,7 +27,7 @@ export const bench: Bench = {
     const all: Figures[] = []
     for (const size of sizes) {
       signal.throwIfAborted()
-      const row = await measure(size, progress)
+      const row = await measureFleet(size, 30, progress)
       all.push(row)
       if (asked.includes(size)) rows.push(row)
     }
@@ -49,24 +46,4 @@ function fitAll(rows: readonly Figures[]): Figures {
 
 function fitGrowth(rows: readonly Figures[], key: string): number {
   return fitExponent(rows.map((row) => [Number(row['endpoints']), Number(row[key])]))
-}
-
-async function measure(size: FleetSize, progress: RunOptions['progress']): Promise<Figures> {
-  progress(`${size.endpoints} endpoints, ${size.rules} rules, ${size.hosts} hosts, ${size.tenants} tenants`)
-  const script = join(import.meta.dirname, 'policy/measure.ts')
-  const args = [size.endpoints, size.rules, size.hosts, size.tenants, 30].map(String)
-  const command = ['-c', '0', process.execPath, '--max-old-space-size=6144', script, ...args]
-  const { code, stdout, stderr } = await exec('taskset', command, { timeoutMs: 300_000 })
-  if (code !== 0) throw new Error(`the measuring process ended with ${code}: ${stderr.slice(-2000)}`)
-  const parsed: unknown = JSON.parse(stdout)
-  if (typeof parsed !== 'object' || parsed === null) throw new Error(`the measuring process printed ${stdout}`)
-  const figures: Record<string, number> = {}
-  for (const [key, value] of Object.entries(parsed)) {
-    if (typeof value !== 'number') throw new Error(`${key} is not a number`)
-    figures[key] = Math.round(value * 10) / 10
-  }
-  progress(
-    `  full ${figures['full_compile_ms']} ms, ${figures['peak_memory_mb']} MB; one change ${figures['one_change_ms']} ms; diff ${figures['semantic_diff_ms']} ms; naive ${figures['naive_whole_ms']} ms for ${figures['naive_pairs']} pairs`,
-  )
-  return figures
 }

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto'
 import { type Inventory, type Policy, parseRevision, type Revision } from '@hyperward/model'
 import { type Compilation, compile, diffPolicies, parsePolicy, resolve } from '@hyperward/policy'
 
-import { type FleetSize, makeInventory, makePolicyText } from '../plan/fleet.ts'
+import { type FleetSize, makeInventory, makePolicyText } from './fleet.ts'
 import { expandNaively } from './expand-naively.ts'
 
 const [endpoints = 0, rules = 0, hosts = 0, tenants = 0, changes = 0] = process.argv.slice(2).map(Number)
@@ -23,8 +23,9 @@ function measure(size: FleetSize, changes: number): Readonly<Record<string, numb
   const end = performance.now()
   const fullMemory = peakMemoryMb()
   const one = changeOneByOne(compilation, inventory, changes)
-  const diff = diffOneByOne(compilation, text)
   const memory = peakMemoryMb()
+  const diff = diffOneByOne(compilation, text)
+  const diffMemory = peakMemoryMb()
   const naive = expandNaively(policy, inventory)
   return {
     endpoints: size.endpoints,
@@ -40,6 +41,7 @@ function measure(size: FleetSize, changes: number): Readonly<Record<string, numb
     peak_memory_mb: memory,
     full_memory_mb: fullMemory,
     input_memory_mb: inputMemory,
+    diff_memory_mb: diffMemory,
     one_change_ms: middle(one),
     one_change_worst_ms: one.at(-1) ?? Number.NaN,
     semantic_diff_ms: middle(diff),
