@@ -8,6 +8,8 @@ import { renderDocument } from './document/render-document.ts'
 import type { ImportKind, ImportOptions } from './import-options.ts'
 import { iptablesToDraft } from './iptables/to-draft.ts'
 import { parseIptables } from './iptables/parse-iptables.ts'
+import { parseNwfilter } from './nwfilter/parse-nwfilter.ts'
+import { nwfilterToDraft } from './nwfilter/to-draft.ts'
 import { parseOpenstack } from './openstack/parse-openstack.ts'
 import { openstackToDraft } from './openstack/to-draft.ts'
 import { parseProxmox } from './proxmox/parse-proxmox.ts'
@@ -94,7 +96,11 @@ const readers: Readonly<Record<ImportKind, Reader>> = {
     const parsed = sources.flatMap((source) => parseProxmox(source, report) ?? [])
     return parsed.length < sources.length ? null : proxmoxToDraft(parsed, options, report)
   },
-  nwfilter: () => null,
+  nwfilter: (sources, options, report) => {
+    const parsed = sources.map((source) => parseNwfilter(source, report))
+    const filters = parsed.filter((found) => found !== null)
+    return filters.length < sources.length ? null : nwfilterToDraft(filters.flat(), options, report)
+  },
   openstack: (sources, options, report) => {
     const parsed = sources.map((source) => parseOpenstack(source, report))
     const groups = parsed.filter((found) => found !== null)

@@ -28,7 +28,8 @@ function renderHeader({ hints }: DraftDocument, { kind, files, diagnostics }: Re
   const comment = (text: string): string => `# ${text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?')}`
   const lines = [comment(`Imported from ${kind}: ${files.join(', ')}.`)]
   if (diagnostics.length > 0)
-    lines.push(comment(`${diagnostics.length} things have no equal here; each was told when this was made. None of them came out wider.`)) // prettier-ignore
+    lines.push(comment(`Without an exact equal here, each told when this was made: ${diagnostics.length}.`))
+
   if (hints.length > 0) lines.push('#', '# Before publishing, give the VMs their tenant and labels:')
   for (const { tenant, label, value, of } of hints)
     lines.push(comment(`  hyperward vms set VM --tenant ${tenant} --label ${label}=${value}    (${of})`))

@@ -80,7 +80,7 @@ function parseGroup(json: Json, placeOf: (id: string) => SourcePlace, report: Re
   const id = String(json['id'])
   const place = placeOf(id)
   const fail = (what: unknown): null => {
-    report.add('import.malformed', place, { text: String(JSON.stringify(what)).slice(0, 80) })
+    report.add('import.malformed', place, { text: JSON.stringify(what).slice(0, 80) })
     return null
   }
   const project = json['project_id'] ?? json['tenant_id'] ?? null

@@ -34,7 +34,10 @@ export function openstackToDraft(
     known.set(group.id, { group, tenant, name: namer.name(group.name, group.id) })
   }
   const tenants = [...namers.keys()].map((tenant) => {
-    const own = [...known.values()].filter((named) => named.tenant === tenant)
+    // where a VM is in groups of both kinds, its packets are judged one by one
+    const own = [...known.values()]
+      .filter((named) => named.tenant === tenant)
+      .toSorted((a, b) => Number(a.group.stateful) - Number(b.group.stateful))
     return {
       name: tenant,
       groups: own.map(({ name }): DraftGroup => ({ name, kind: 'labels', labels: [[toLabel(name), memberValue]] })),
