@@ -1,5 +1,6 @@
 /** The verdicts that are neither plain allow nor plain drop, in the real kernel: allow-stateless, inspect, rules in monitor mode, log rates. */
 import type { DatapathEvent, HostPlan } from '@hyperward/model'
+import { execOk } from '@hyperward/os'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 import { createDatapathLab, type DatapathLab, type LabEndpoint } from './testing/datapath-lab.ts'
@@ -405,6 +406,39 @@ for (const delivery of deliveries) {
     }
   })
 }
+
+test('without state at both sides a packet is handed over without the bridge; with it at one, it is not', async () => {
+  const detach = (...words: string[]): Promise<unknown> =>
+    execOk('ip', ['-n', lab.host, 'link', 'set', b.namespace.tap, ...words])
+  await enforce([aOut, aIn, bOut, bIn], 'direct')
+  await detach('nomaster')
+  try {
+    for (const ends of families) {
+      expect(await toB(tcp(ends, fresh(), 80, { flags: 'PA' }))).toBe(true)
+      expect(await toA(tcp(swap(ends), 80, fresh(), { flags: 'PA' }))).toBe(true)
+    }
+    await enforce([aOut, ['ingress', 200, 100, 1, 'allow', 'tcp-in']], 'direct')
+    expect(await toB(tcp(ends4, fresh(), 80))).toBe(false)
+  } finally {
+    await detach('master', 'br0')
+  }
+})
+
+test('a rule without state and with log tells its packets, as often as its rate allows', async () => {
+  await enforce([['egress', 100, 200, 1, 'allow-stateless', 'told', 2], aIn, bOut, bIn], 'direct')
+  lab.events()
+  const client = fresh()
+  for (let i = 0; i < 5; i += 1) sockets.a.send(tcp(ends4, client, 80, { flags: 'PA' }))
+  expect(lab.events()).toMatchObject(
+    Array.from({ length: 2 }, () => ({
+      kind: 'flow-start',
+      rule: ruleRef('told'),
+      direction: 'egress',
+      packets: 1,
+      tuple: { source: ends4.source, sourcePort: client, destinationPort: 80 },
+    })),
+  )
+})
 
 test('what monitors is told within a budget of its own, and the rest is counted', async () => {
   await enforce([['egress', 100, 200, 1, 'allow', 'tcp-out', false, ['no-web', 'drop']], bIn], 'direct')

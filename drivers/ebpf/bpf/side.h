@@ -5,6 +5,7 @@
 
 /* for those whose callers leave it no room on the stack */
 MAP(asked, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct question, 0);
+MAP(judged, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct verdict_value, 0);
 
 /* The verdict of one side on the connection's first packet, rebuilt from its key; of a side that was admitted the other way round, on that. */
 __noinline int judge_side(const struct context *context, const struct conn_key *key, __u32 flags, __u32 side,
@@ -56,11 +57,51 @@ static __always_inline void note_monitored(const struct packet *packet, const st
 		tell_monitored(packet, decision, endpoint_and_direction);
 }
 
-/* Judged by itself, and passes by itself: nothing is remembered, the next one is judged again. */
-static __always_inline int pass_stateless(const struct packet *packet, const struct verdict_value *decision)
+/* The tap on this host that owns the packet's destination and may be delivered to directly: same zone, same segment, the right MAC. */
+static __always_inline struct endpoint *direct_destination(struct __sk_buff *skb, const struct endpoint *source, __u32 ifindex)
+{
+	if (!ifindex || ifindex == skb->ifindex || !source->segment || skb->mark)
+		return 0;
+	struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &ifindex);
+	if (!endpoint || (endpoint->flags & ENDPOINT_CLOSED) || endpoint->zone != source->zone || endpoint->segment != source->segment)
+		return 0;
+	__u8 *frame = (__u8 *)(long)skb->data;
+	if (frame + 6 > (__u8 *)(long)skb->data_end || !same_mac(frame, endpoint->mac))
+		return 0;
+	return endpoint;
+}
+
+static __always_inline int hand_over(struct __sk_buff *skb, const struct context *context, __u32 ifindex)
+{
+	skb->mark = context->mark;
+	return bpf_redirect(ifindex, 0);
+}
+
+/* Judged by itself, and passes by itself: nothing is remembered, the next one is judged again. Told only for a rule with `log`, as there is no end to tell. */
+static __always_inline void count_stateless(const struct packet *packet, const struct verdict_value *decision, __u64 at)
 {
 	count_rule(decision->rule, packet->packets, packet->bytes, 1);
-	return PASS;
+	if (decision->flags & VERDICT_LOG)
+		tell_passed(packet, decision, at);
+}
+
+/* Crosses the bridge, or is handed to the other tap at once when its side keeps no state either. */
+static __always_inline int pass_stateless(struct __sk_buff *skb, const struct packet *packet, const struct context *context,
+					  const struct endpoint *endpoint, const struct question *question,
+					  const struct verdict_value *decision)
+{
+	count_stateless(packet, decision, place(endpoint, context->from ? EGRESS : INGRESS));
+	__u32 ifindex = question->end[RESPONDER].ifindex, zero = 0;
+	struct endpoint *other = context->from && context->mark ? direct_destination(skb, endpoint, ifindex) : 0;
+	struct verdict_value *at_other = other ? bpf_map_lookup_elem(&judged, &zero) : 0;
+	if (!other || !at_other)
+		return PASS;
+	judge(context->slot, RESPONDER, question, at_other);
+	if (at_other->action != ACTION_ALLOW_STATELESS)
+		return PASS;
+	note_monitored(packet, at_other, place(other, INGRESS));
+	count_stateless(packet, at_other, place(other, INGRESS));
+	return hand_over(skb, context, ifindex);
 }
 
 /* A packet that no connection admits and that begins none: only an allow-stateless verdict on itself lets it pass, else it is dropped for `reason`. */
@@ -81,5 +122,5 @@ __noinline int alone(struct __sk_buff *skb, const struct packet *packet, const s
 	if (decision.action != ACTION_ALLOW_STATELESS)
 		return drop(packet, context, endpoint->index, reason);
 	note_monitored(packet, &decision, place(endpoint, context->from ? EGRESS : INGRESS));
-	return pass_stateless(packet, &decision);
+	return pass_stateless(skb, packet, context, endpoint, question, &decision);
 }

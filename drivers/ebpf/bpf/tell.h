@@ -182,6 +182,23 @@ __noinline int tell_monitored(const struct packet *packet, const struct verdict_
 	return 0;
 }
 
+/* A packet passed by an allow-stateless rule with `log`: told as the beginning of a flow that has no end. */
+__noinline int tell_passed(const struct packet *packet, const struct verdict_value *decision, __u64 endpoint_and_direction)
+{
+	if (!packet || !decision || over_rate(decision->rule, decision->rate))
+		return 0;
+	struct event *event = reserve(endpoint_and_direction, EVENT_FLOW_START, 1);
+	if (!event)
+		return 0;
+	event->rule = decision->rule;
+	event->direction = endpoint_and_direction >> 32;
+	if (decision->rate)
+		event->suppressed += take_suppressed(decision->rule);
+	fill_packet(event, packet);
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
 __noinline int tell_flow(const struct conn_key *key, const struct conn *conn, __u32 side, __u32 kind, __u32 end)
 {
 	if (!key || !conn)

@@ -69,26 +69,6 @@ static __always_inline void admit_first(struct conn *conn, __u32 side, const str
 	admit(conn, side, context, decision, endpoint);
 }
 
-/* The tap on this host that owns the packet's destination and may be delivered to directly: same zone, same segment, the right MAC. */
-static __always_inline struct endpoint *direct_destination(struct __sk_buff *skb, const struct endpoint *source, __u32 ifindex)
-{
-	if (!ifindex || ifindex == skb->ifindex || !source->segment || skb->mark)
-		return 0;
-	struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &ifindex);
-	if (!endpoint || (endpoint->flags & ENDPOINT_CLOSED) || endpoint->zone != source->zone || endpoint->segment != source->segment)
-		return 0;
-	__u8 *frame = (__u8 *)(long)skb->data;
-	if (frame + 6 > (__u8 *)(long)skb->data_end || !same_mac(frame, endpoint->mac))
-		return 0;
-	return endpoint;
-}
-
-static __always_inline int hand_over(struct __sk_buff *skb, const struct context *context, __u32 ifindex)
-{
-	skb->mark = context->mark;
-	return bpf_redirect(ifindex, 0);
-}
-
 /* The first packet of a connection, or the first that this table knows of; that it is this endpoint's own is proved here. */
 __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const struct context *context,
 			    const struct endpoint *endpoint, const struct conn_key *key)
@@ -111,7 +91,7 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 	judge(context->slot, side, &now->question, &now->own);
 	note_monitored(packet, &now->own, at);
 	if (now->own.action == ACTION_ALLOW_STATELESS)
-		return pass_stateless(packet, &now->own);
+		return pass_stateless(skb, packet, context, endpoint, &now->question, &now->own);
 	if (now->own.action != ACTION_ALLOW)
 		return deny(skb, packet, context, &now->own, at);
 
@@ -190,7 +170,7 @@ __noinline int join(struct __sk_buff *skb, const struct packet *packet, const st
 		return BEGINS_ANEW;
 	note_monitored(packet, &decision, at);
 	if (decision.action == ACTION_ALLOW_STATELESS)
-		return pass_stateless(packet, &decision);
+		return pass_stateless(skb, packet, context, endpoint, question, &decision);
 	if (decision.action != ACTION_ALLOW)
 		return deny(skb, packet, context, &decision, at);
 	__u32 side = (context->from ? sender : sender ^ 1) & 1;
