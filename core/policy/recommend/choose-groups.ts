@@ -83,7 +83,7 @@ export function createGroupChooser({ vms }: Inventory, tenant: TenantName): Grou
     setsOf: (uuid) => {
       const labels = Object.entries(own.get(uuid)?.labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
       return combine(labels, longestSelector).map((some) => ({
-        key: some.map(keyOf).join('\n'),
+        key: [tenant, ...some.map(keyOf)].join('\n'),
         members: select(some),
       }))
     },
