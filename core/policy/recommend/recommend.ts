@@ -2,7 +2,7 @@
  * Recorded connections → a policy that allows them, as a document to read and edit. An end is a VM, with all its addresses, or an address outside.
  *
  * `exact` (unless asked otherwise): two ends may talk with a service only if they were seen to. `group`: where labels select a set of VMs of which at least
- * `share` took part, the whole set may; and where several addresses of one /24 or /64 were seen, the whole network. The client's ports are never looked at.
+ * `share` took part (and two pairs at least were seen), the whole set may; and where several addresses of one /24 or /64 were seen, the whole network. The client's ports are never looked at.
  */
 import type { Address, FlowRecord, Inventory, TenantName, VmUuid } from '@hyperward/model'
 
