@@ -46,6 +46,8 @@ export interface CenterOptions {
   readonly channel?: Partial<ServeOptions>
   readonly retention?: Partial<RetentionLimits>
   readonly maxPlanBytes?: number
+  /** How often schedules look at the clock, at least. */
+  readonly lookEveryMs?: number
 }
 
 export interface Center {
@@ -112,6 +114,7 @@ async function openCenter(
     clock,
     onFailure,
     maxPlanBytes: options.maxPlanBytes,
+    lookEveryMs: options.lookEveryMs,
     announce(revision, hosts) {
       const told = hosts.filter((host) => {
         const planned = publisher.hosts.find(host)
@@ -174,6 +177,7 @@ async function openCenter(
       clearInterval(renewal)
       clearInterval(lapse)
       retention.stop()
+      publisher.stop()
       agents.close()
       await app.close()
       await publisher.settled()

@@ -15,11 +15,13 @@ const statuses: Partial<Record<OperationErrorCode, number>> = {
   'enroll.token-refused': 403,
   'pki.csr-invalid': 400,
   'policy.draft-conflict': 409,
+  'policy.guarantee-broken': 409,
   'policy.invalid': 422,
   'policy.no-draft': 409,
   'policy.nothing-published': 409,
   'policy.plan-too-large': 409,
   'policy.revision-conflict': 409,
+  'policy.too-many-rows': 409,
   'store.no-space': 507,
   'store.unavailable': 503,
 }

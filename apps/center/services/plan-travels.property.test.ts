@@ -1,5 +1,5 @@
 // Compiler, center and agent together: whatever the hosts report one after another, what an agent puts together from chunks is the plan as compiled.
-import { hostPlanFormat, parseDigest, parseRevision, type HostPlan } from '@hyperward/model'
+import { parseDigest, parseRevision, type HostPlan } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
 import { cutSections, digestPlan, parseHostPlan, parsePolicy, planText, type Compilation } from '@hyperward/policy'
 import {
@@ -108,7 +108,7 @@ function createAgent() {
             if (step.kind === 'refused') return expect.fail(step.reason)
             if (step.kind === 'ask') queue.push(step.message)
             if (step.kind !== 'done') continue
-            const { format = hostPlanFormat, host, revision, digest } = plan
+            const { format, host, revision, digest } = plan
             const text = assemblePlanText({ format, host, revision, digest }, step.bodies)
             expect(text).toBe(planText(plan))
             const parsed = parseHostPlan(text, sha256Hex)

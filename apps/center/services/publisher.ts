@@ -1,5 +1,6 @@
 /**
- * From policy and inventory to plans in the store, one at a time. A publish makes a revision; so does a change of the inventory that changes any plan.
+ * From policy and inventory to plans in the store, one at a time. A publish makes a revision; so does a change of the inventory, and a rule whose time comes
+ * or goes, that changes any plan. A policy under which a guarantee does not hold is not published; what the inventory breaks is told.
  * A document with errors changes nothing; what is wrong in the inventory is left out, passes nothing, and is told as diagnostics and as an event.
  * Never announces before the plans are stored, and never an older revision than one announced before (DESIGN §2, invariant 2).
  */
@@ -8,12 +9,13 @@ import {
   parseRevision,
   type Diagnostic,
   type HostPlan,
+  type OperationErrorCode,
   type Packet,
   type Policy,
   type Revision,
 } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
-import { parsePolicy, type Compilation } from '@hyperward/policy'
+import { activeAt, nextChange, parsePolicy, proveGuarantees, type Compilation } from '@hyperward/policy'
 import {
   planLimits,
   type ApiDiffResult,
@@ -34,10 +36,12 @@ import {
 
 import { compilePolicy, diffCompilations, explainPacket, toDoubts, toProblems } from '../policy/policy-engine.ts'
 import { PolicyInvalid } from '../policy/policy-invalid.ts'
+import { createGuaranteeWatch, refuseBroken } from './guarantee-watch.ts'
 import { createInventoryProblems } from './inventory-problems.ts'
 import type { InventoryView } from './inventory-view.ts'
 import { createPlannedHosts, type PlannedHosts } from './planned-hosts.ts'
-import type { Recorder } from './recorder.ts'
+import { toldAtOnce, type Recorder } from './recorder.ts'
+import { createScheduleTimer } from './schedule-timer.ts'
 import { createSerial } from './serial.ts'
 
 export interface Candidate {
@@ -52,6 +56,12 @@ export interface Publisher {
   readonly hosts: Pick<PlannedHosts, 'find' | 'served' | 'ruleRefs' | 'forget'>
   inventoryProblem(): string | null
   policy(): Policy | null
+  /** Of what is published, over the present inventory. */
+  compiled(): Compilation | null
+  /** Of a text, or of the stored draft, over the present inventory. */
+  compileCandidate(
+    candidate: Candidate | null,
+  ): Promise<{ readonly compiled: Compilation; readonly warnings: readonly Diagnostic[] }>
   storeDraft(candidate: Candidate, by: string): Promise<readonly Diagnostic[]>
   /** Of the candidate, or of the stored draft. Writes nothing. */
   plan(candidate: Candidate | null): Promise<ApiPlanResult>
@@ -67,6 +77,8 @@ export interface Publisher {
   prune(): Promise<void>
   /** Resolves when all that was asked is done. */
   settled(): Promise<void>
+  /** Waits for no schedule any more. */
+  stop(): void
 }
 
 export interface PublisherDependencies {
@@ -76,6 +88,8 @@ export interface PublisherDependencies {
   readonly clock: () => Date
   /** Of a plan's texts; default: what an agent takes. */
   readonly maxPlanBytes?: number | undefined
+  /** How often the clock is looked at for schedules, at least; default 10 s. */
+  readonly lookEveryMs?: number | undefined
   /** Called after the plans are stored, with the hosts whose plan is another. */
   readonly announce: (revision: number, hosts: readonly string[]) => void
   /** A defect or a store that does not answer, met while nobody waits for the result. */
@@ -86,6 +100,8 @@ interface Published {
   readonly revision: number
   readonly digest: string
   readonly policy: Policy
+  /** Without the rules that did not hold when it was last looked at. */
+  readonly active: Policy
   readonly compiled: Compilation | null
 }
 
@@ -94,11 +110,24 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
   const serial = createSerial()
   const hosts = createPlannedHosts(store, maxPlanBytes)
   const problems = createInventoryProblems({ store, inventory, recorder })
+  const guarantees = createGuaranteeWatch(recorder)
   let published: Published | null = null
   let asked = false
 
+  const timer = createScheduleTimer({
+    clock,
+    lookEveryMs: dependencies.lookEveryMs ?? 10_000,
+    onDue: () => onInventoryChange(),
+  })
+
+  /** Of the rules that hold now. */
   const compile = (policy: Policy, revision: number, previous: Compilation | null): Compilation =>
-    compilePolicy({ policy, inventory: inventory.inventory(), revision: toRevision(revision), previous })
+    compilePolicy({
+      policy: activeAt(policy, clock().getTime()),
+      inventory: inventory.inventory(),
+      revision: toRevision(revision),
+      previous,
+    })
 
   const parse = (candidate: Candidate): { policy: Policy; warnings: readonly Diagnostic[] } => {
     const parsed = parsePolicy(candidate.text, candidate.file)
@@ -138,7 +167,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
         error,
       )
     }
-    published = { revision, digest: next.digest, policy: next.policy, compiled: next.compiled }
+    published = { ...next, revision, active: next.compiled.resolved.policy }
     prepared.take(revision)
     announce(
       revision,
@@ -154,20 +183,40 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     asked = false
     await problems.settleContests()
     if (published === null) return tellProblems(null)
-    const { policy, digest } = published
-    const compiled = compile(policy, published.revision + 1, published.compiled)
+    const before = published
     try {
-      if (compiled.plans.some((plan) => hosts.isChanged(plan)))
-        await commit({ policy, digest, compiled }, 'inventory', 'center', null)
-      else {
-        published = { ...published, compiled }
+      const compiled = compile(before.active, before.revision + 1, before.compiled)
+      const active = compiled.resolved.policy
+      const isScheduled = active !== before.active
+      if (compiled.plans.some((plan) => hosts.isChanged(plan))) {
+        await commit({ ...before, compiled }, isScheduled ? 'schedule' : 'inventory', 'center', null)
+      } else {
+        published = { ...before, active, compiled }
         hosts.keepTexts(compiled)
       }
+      if (isScheduled) await recorder.event(null, 'schedule', describeTurn(before.active, active, published.revision))
       await tellProblems(compiled)
+      await guarantees.tell(proveGuarantees(compiled.resolved))
     } catch (error) {
-      if (!(error instanceof OperationError) || error.code !== 'policy.plan-too-large') throw error
-      await tellProblems(compiled, [error.message])
+      if (!(error instanceof OperationError) || !tooLarge.has(error.code)) throw error
+      await tellProblems(published.compiled, [error.message])
     }
+    waitForTurn()
+  }
+
+  /** The next time a rule comes or goes. */
+  const waitForTurn = (): void => {
+    timer.set(published === null ? null : nextChange(published.active, clock().getTime()))
+  }
+
+  const onInventoryChange = (): void => {
+    if (asked) return
+    asked = true
+    serial(recompile).catch((error: unknown) => {
+      onFailure(error)
+      // a store that does not answer: what was due is still due
+      timer.set(clock().getTime() + retryMs)
+    })
   }
 
   return {
@@ -177,14 +226,16 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       await problems.start()
       if (latest === null) return tellProblems(null)
       const { policy } = parse({ text: latest.body, file: latest.file })
-      published = { revision: latest.revision, digest: latest.policy_digest, policy, compiled: null }
-      // the inventory may have changed after the last compile was stored
+      // as it was then: the inventory may have changed since, and rules may have come or gone
+      const active = activeAt(policy, latest.published_at.getTime())
+      published = { revision: latest.revision, digest: latest.policy_digest, policy, active, compiled: null }
       await serial(recompile)
     },
     revision: () => published?.revision ?? 0,
     hosts,
     inventoryProblem: () => problems.current(),
     policy: () => published?.policy ?? null,
+    compiled: () => published?.compiled ?? null,
     async storeDraft(candidate, by) {
       const { policy, warnings } = parse(candidate)
       const resolved = compile(policy, (published?.revision ?? 0) + 1, null)
@@ -194,6 +245,11 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
         await writeDraft(tx, { digest, by, now: clock() })
       })
       return doubts(warnings, resolved)
+    },
+    async compileCandidate(candidate) {
+      const { policy, warnings } = parse(await chosen(candidate))
+      const compiled = compile(policy, (published?.revision ?? 0) + 1, null)
+      return { compiled, warnings: doubts(warnings, compiled) }
     },
     async plan(candidate) {
       const text = await chosen(candidate)
@@ -241,12 +297,16 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
         }
         const { policy, warnings } = parse(draft)
         const compiled = compile(policy, revision + 1, published?.compiled ?? null)
+        const proved = proveGuarantees(compiled.resolved)
+        refuseBroken(proved)
         const told = compiled.plans.map((plan) => {
           return { host: plan.host, digest: plan.digest, changed: hosts.isChanged(plan) }
         })
         const changed = digest !== published?.digest || told.some((host) => host.changed)
         const made = changed ? await commit({ policy, digest, compiled }, 'publish', by, draft) : revision
         await tellProblems(compiled)
+        await guarantees.tell(proved)
+        waitForTurn()
         return {
           revision: made,
           policyDigest: digest,
@@ -255,14 +315,37 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
           warnings: doubts(warnings, compiled),
         }
       }),
-    onInventoryChange() {
-      if (asked) return
-      asked = true
-      serial(recompile).catch(onFailure)
-    },
+    onInventoryChange,
     prune: () => serial(() => hosts.prune()),
     settled: () => serial(async () => undefined),
+    stop: () => timer.stop(),
   }
+}
+
+/** A policy that would be more than hosts take: nothing of it is put in force. */
+const tooLarge: ReadonlySet<OperationErrorCode> = new Set(['policy.plan-too-large', 'policy.too-many-rows'])
+const retryMs = 5000
+
+/** Which rules hold from now on, and which do not any more. */
+function describeTurn(before: Policy, after: Policy, revision: number): string {
+  const refsOf = ({ inactive = [] }: Policy): readonly string[] => inactive.map(({ rule }) => rule.ref)
+  const [gone, come] = [refsOf(after), refsOf(before)]
+  const list = (what: string, refs: readonly string[]): readonly string[] => {
+    if (refs.length === 0) return []
+    const more = refs.length - toldAtOnce
+    return [`${what}: ${refs.slice(0, toldAtOnce).join(', ')}${more > 0 ? `, and ${more} more` : ''}`]
+  }
+  const said = [
+    ...list(
+      'hold from now on',
+      come.filter((ref) => !gone.includes(ref)),
+    ),
+    ...list(
+      'hold no more',
+      gone.filter((ref) => !come.includes(ref)),
+    ),
+  ]
+  return `by schedule or expiry date, at revision ${revision}, rules ${said.join('; ')}`
 }
 
 /** All that an author should know of a policy that is accepted. */

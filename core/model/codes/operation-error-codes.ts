@@ -77,6 +77,7 @@ export const operationErrorCodes = [
   'plan.wrong-format',
   'plan.wrong-host',
   'policy.draft-conflict',
+  'policy.guarantee-broken',
   'policy.invalid',
   'policy.no-draft',
   'policy.nothing-published',
