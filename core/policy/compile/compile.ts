@@ -5,6 +5,7 @@ import { hostPlanFormat } from '@hyperward/model'
 import type { IdentityClass, ResolvedHost, ResolvedPolicy } from '../resolve/resolved-policy.ts'
 import { type LocalRules, selectLocalRules } from './local-rules.ts'
 import {
+  chunkKeys,
   digestPlan,
   type PlanSection,
   type PlanSections,
@@ -168,15 +169,17 @@ function cutShared(resolved: ResolvedPolicy, sha256: Sha256, last: Compilation |
   return {
     addresses: toSizedSection(
       resolved.addresses,
+      chunkKeys.addresses,
       sha256,
       kept === undefined || before === undefined ? undefined : { items: before.addresses, section: kept.addresses },
     ),
     networks: toSizedSection(
       resolved.networks,
+      chunkKeys.networks,
       sha256,
       kept === undefined || before === undefined ? undefined : { items: before.networks, section: kept.networks },
     ),
-    services: kept?.services ?? toSizedSection(resolved.index.services.classes, sha256),
+    services: kept?.services ?? toSizedSection(resolved.index.services.classes, chunkKeys.services, sha256),
   }
 }
 

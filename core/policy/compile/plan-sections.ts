@@ -6,17 +6,22 @@
  *   chunk = sha256(JSON of its entries)
  *
  * Where a section is cut follows from its content: verdicts at each other (direction, local identity); rules at each other tenant; addresses, networks and
- * services every 512 entries; the rest not at all. The revision is not in it: an equal digest means nothing to do, whatever the revision.
+ * services where the hash of an entry says so, on average every 512; the rest not at all. The revision is not in it: an equal digest means nothing to do, whatever the revision.
  */
 import {
+  type AddressIdentity,
   type Digest,
   hostPlanFormat,
   type HostName,
   type HostPlanSections,
   parseDigest,
   type PlannedRule,
+  type PrefixIdentity,
+  type ServiceClass,
   type Verdict,
 } from '@hyperward/model'
+
+import { hashText } from '../resolve/assign-numbers.ts'
 
 /** SHA-256 of the UTF-8 bytes of a text, as 64 lower-case hex digits. Passed in: the core has no crypto of its own. */
 export type Sha256 = (text: string) => string
@@ -64,31 +69,53 @@ export function toWholeSection<T>(items: readonly T[], sha256: Sha256): PlanSect
   return toSection(items.length === 0 ? [] : [toChunk(items, sha256)], sha256)
 }
 
+/** On average; the most is what a grinder of hashes could bring about. */
 const chunkSize = 512
+const chunkMost = 4096
 
-/** Given what was cut last, only chunks with another entry are digested anew. */
+/**
+ * Cut before each entry whose key's hash says so, not at fixed places: an entry that comes or goes changes its own chunk and none behind it.
+ * Given what was cut last, only chunks with another entry are digested anew.
+ */
 export function toSizedSection<T>(
   items: readonly T[],
+  keyOf: (item: T) => string,
   sha256: Sha256,
   last?: { readonly items: readonly T[]; readonly section: PlanSection<T> },
 ): PlanSection<T> {
   if (last?.items === items) return last.section
+  const isCut = (at: number, start: number): boolean => {
+    const item = items[at]
+    return item === undefined || at - start >= chunkMost || hashText(keyOf(item)) % chunkSize === 0
+  }
+  const byFirst = new Map(last?.section.chunks.map((chunk) => [chunk.items[0], chunk]))
   const chunks: SectionChunk<T>[] = []
-  for (let start = 0; start < items.length; start += chunkSize) {
-    const known = last?.section.chunks[chunks.length]
-    const end = Math.min(start + chunkSize, items.length)
-    chunks.push(
-      known !== undefined && isSlice(known.items, items, start, end) ? known : toChunk(items.slice(start, end), sha256),
-    )
+  for (let start = 0; start < items.length;) {
+    const known = byFirst.get(items[start])
+    if (known !== undefined && isSlice(known.items, items, start) && isCut(start + known.items.length, start)) {
+      chunks.push(known)
+      start += known.items.length
+    } else {
+      let end = start + 1
+      while (!isCut(end, start)) end += 1
+      chunks.push(toChunk(items.slice(start, end), sha256))
+      start = end
+    }
   }
   return toSection(chunks, sha256)
 }
 
-function isSlice<T>(slice: readonly T[], items: readonly T[], start: number, end: number): boolean {
-  if (slice.length !== end - start) return false
-  for (let index = start; index < end; index += 1) if (slice[index - start] !== items[index]) return false
+function isSlice<T>(slice: readonly T[], items: readonly T[], start: number): boolean {
+  for (let index = 0; index < slice.length; index += 1) if (slice[index] !== items[start + index]) return false
   return true
 }
+
+/** What the entries of a section that is cut by hash are told apart by. */
+export const chunkKeys = {
+  addresses: (entry: AddressIdentity): string => entry.address,
+  networks: (entry: PrefixIdentity): string => entry.prefix,
+  services: (entry: ServiceClass): string => `${entry.protocol}/${entry.from}`,
+} as const
 
 export function digestPlan(host: HostName, sections: PlanSections, sha256: Sha256): Digest {
   // host names and digests need no escapes in JSON
@@ -102,9 +129,9 @@ export function cutSections(sections: HostPlanSections, sha256: Sha256): PlanSec
   return {
     endpoints: toWholeSection(endpoints, sha256),
     zones: toWholeSection(zones, sha256),
-    addresses: toSizedSection(addresses, sha256),
-    networks: toSizedSection(networks, sha256),
-    services: toSizedSection(services, sha256),
+    addresses: toSizedSection(addresses, chunkKeys.addresses, sha256),
+    networks: toSizedSection(networks, chunkKeys.networks, sha256),
+    services: toSizedSection(services, chunkKeys.services, sha256),
     verdicts: cutWhere(verdicts, isOtherBlock, sha256),
     rules: cutWhere(rules, isOtherOwner, sha256),
   }

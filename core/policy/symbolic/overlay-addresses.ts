@@ -45,77 +45,78 @@ interface DraftAtom extends AddressAtom {
   world: boolean
 }
 
-export function overlayAddresses(parts: readonly ResolvedPolicy[]): AddressAtoms {
-  const layers = parts.map(toLayer)
+/** One policy, or two. */
+export function overlayAddresses(parts: readonly [ResolvedPolicy] | readonly [ResolvedPolicy, ResolvedPolicy]): AddressAtoms {
+  const [first, second = first] = parts
+  const [one, other] = [toLayer(first), first === second ? null : toLayer(second)]
   const atoms: DraftAtom[] = []
-  const byClasses = new Map<IdentityClass, Map<IdentityClass, DraftAtom>>()
-  const atomOf = (identities: readonly number[]): DraftAtom => {
-    const classes = identities.map((identity, at) => layers[at]?.classOf(identity)).filter((one) => one !== undefined)
-    const [first] = classes
-    const last = classes.at(-1)
-    if (first === undefined || last === undefined || classes.length > 2)
-      throw new Error('one or two policies are laid over each other')
-    const row = byClasses.get(first) ?? new Map<IdentityClass, DraftAtom>()
-    byClasses.set(first, row)
-    const known = row.get(last)
+  const rows: (DraftAtom | undefined)[][] = []
+  const atomOf = (identity: number, otherIdentity: number): DraftAtom => {
+    const [at, otherAt] = [one.positionOf(identity), other?.positionOf(otherIdentity) ?? 0]
+    const row = (rows[at] ??= [])
+    const known = row[otherAt]
     if (known !== undefined) return known
-    const made = { number: atoms.length, classes, addresses: [], networks: [], world: false }
+    const classes = [one.classAt(at), ...(other === null ? [] : [other.classAt(otherAt)])]
+    const made: DraftAtom = { number: atoms.length, classes, addresses: [], networks: [], world: false }
     atoms.push(made)
-    row.set(last, made)
+    row[otherAt] = made
     return made
   }
-  forEachAddress(parts, (address, found) => {
-    const identities = found.map(
-      (one, at) => one ?? layers[at]?.prefixes().ofAddress(toAddressValue(address)) ?? worldIdentity,
-    )
-    atomOf(identities).addresses.push(address)
+  forEachAddress(first.addresses, second.addresses, (address, identity, otherIdentity) => {
+    const [here, there] = [identity ?? one.lookup(address), otherIdentity ?? other?.lookup(address) ?? worldIdentity]
+    atomOf(here, there).addresses.push(address)
   })
   const prefixes = [...new Set(parts.flatMap((part) => part.networks.map((entry) => entry.prefix)))].sort(compareText)
   for (const prefix of prefixes) {
-    atomOf(layers.map((layer) => layer.identityOfPrefix(prefix))).networks.push(prefix)
+    atomOf(one.identityOfPrefix(prefix), other?.identityOfPrefix(prefix) ?? worldIdentity).networks.push(prefix)
   }
-  atomOf(parts.map(() => worldIdentity)).world = true
+  atomOf(worldIdentity, worldIdentity).world = true
   return { atoms, ...createQuestions(parts, prefixes) }
 }
 
 function toLayer({ classes, networks }: ResolvedPolicy) {
-  const byIdentity = new Map<number, IdentityClass>(classes.map((one) => [one.identity, one]))
+  const positions = new Map<number, number>(classes.map((one, at) => [one.identity, at]))
   const exact = new Map<Prefix, number>(networks.map(({ prefix, identity }) => [prefix, identity]))
-  let lookup: ReturnType<typeof createPrefixLookup> | null = null
-  const prefixes = () => (lookup ??= createPrefixLookup(networks))
+  let made: ReturnType<typeof createPrefixLookup> | null = null
+  const prefixes = () => (made ??= createPrefixLookup(networks))
   return {
-    classOf: (identity: number): IdentityClass => {
-      const found = byIdentity.get(identity)
+    positionOf: (identity: number): number => {
+      const found = positions.get(identity)
       if (found === undefined) throw new Error(`an identity without a class: ${identity}`)
       return found
     },
-    prefixes,
+    classAt: (at: number): IdentityClass => {
+      const found = classes[at]
+      if (found === undefined) throw new Error(`no class at ${at}`)
+      return found
+    },
+    /** Of an address that is no endpoint's here. */
+    lookup: (address: Address): number => prefixes().ofAddress(toAddressValue(address)),
     identityOfPrefix: (prefix: Prefix): number => exact.get(prefix) ?? prefixes().ofPrefix(toPrefixValue(prefix)),
   }
 }
 
-/** Every endpoint's address of any part, in order, with its identity in each; undefined where it is no endpoint's. */
+type Listed = ResolvedPolicy['addresses']
+
+/** Every endpoint's address of either, in order, with its identity in each; undefined where it is no endpoint's. */
 function forEachAddress(
-  parts: readonly ResolvedPolicy[],
-  visit: (address: Address, identities: readonly (number | undefined)[]) => void,
+  some: Listed,
+  others: Listed,
+  visit: (address: Address, identity: number | undefined, other: number | undefined) => void,
 ): void {
-  const places = parts.map(() => 0)
-  for (;;) {
-    let least: Address | undefined
-    for (const [at, { addresses }] of parts.entries()) {
-      const address = addresses[places[at] ?? 0]?.address
-      if (address !== undefined && (least === undefined || address < least)) least = address
+  let other = 0
+  for (const { address, identity } of some) {
+    let entry = others[other]
+    for (; entry !== undefined && entry.address !== address && entry.address < address; entry = others[other]) {
+      visit(entry.address, undefined, entry.identity)
+      other += 1
     }
-    if (least === undefined) return
-    const address = least
-    const identities = parts.map(({ addresses }, at) => {
-      const entry = addresses[places[at] ?? 0]
-      if (entry?.address !== address) return undefined
-      places[at] = (places[at] ?? 0) + 1
-      return entry.identity
-    })
-    visit(address, identities)
+    if (entry?.address === address) {
+      visit(address, identity, entry.identity)
+      other += 1
+    } else visit(address, identity, undefined)
   }
+  for (const { address, identity } of others.slice(other)) visit(address, undefined, identity)
 }
 
 function createQuestions(
@@ -125,8 +126,8 @@ function createQuestions(
   const isTaken = (address: Address): boolean => parts.some((part) => isListed(part.addresses, address))
   let made: ReturnType<typeof createFreeAddresses> | null = null
   const free = () => (made ??= createFreeAddresses(prefixes, isTaken))
-  const examples = new Map<AddressAtom, Map<Family, Address | null>>()
-  const owners = new Map<AddressAtom, readonly (EndpointId | null)[]>()
+  const examples = { 4: [] as (Address | null | undefined)[], 6: [] as (Address | null | undefined)[] } // as: filled by need
+  const owners: (readonly (EndpointId | null)[] | undefined)[] = []
 
   const find = (atom: AddressAtom, family: Family): Address | null => {
     const own = atom.addresses.filter((address) => familyOf(address) === family)
@@ -139,34 +140,38 @@ function createQuestions(
     return atom.world ? free().outside(family) : null
   }
   const exampleOf = (atom: AddressAtom, family: Family): Address | null => {
-    const known = examples.get(atom) ?? new Map<Family, Address | null>()
-    examples.set(atom, known)
-    const already = known.get(family)
+    const already = examples[family][atom.number]
     if (already !== undefined) return already
     const found = find(atom, family)
-    known.set(family, found)
+    examples[family][atom.number] = found
     return found
   }
   /** Per part, the one endpoint that has all addresses of an atom; null when there are others. */
   const ownersOf = (atom: AddressAtom): readonly (EndpointId | null)[] => {
-    const already = owners.get(atom)
+    const already = owners[atom.number]
     if (already !== undefined) return already
     const mixed = atom.world || atom.networks.length > 0
     const found = parts.map((part) => (mixed ? null : onlyOwner(part, atom.addresses)))
-    owners.set(atom, found)
+    owners[atom.number] = found
     return found
   }
   return {
     exampleOf,
     familiesOfPair: (source, destination) => {
       const others = ownersOf(destination)
-      if (ownersOf(source).some((owner, at) => owner !== null && owner === others[at])) return []
-      return families.filter((one) => exampleOf(source, one) !== null && exampleOf(destination, one) !== null)
+      for (const [at, owner] of ownersOf(source).entries()) if (owner !== null && owner === others[at]) return noFamily
+      const v4 = exampleOf(source, 4) !== null && exampleOf(destination, 4) !== null
+      const v6 = exampleOf(source, 6) !== null && exampleOf(destination, 6) !== null
+      if (v4) return v6 ? bothFamilies : onlyV4
+      return v6 ? onlyV6 : noFamily
     },
   }
 }
 
-const families = [4, 6] as const
+const noFamily: readonly Family[] = []
+const onlyV4: readonly Family[] = [4]
+const onlyV6: readonly Family[] = [6]
+const bothFamilies: readonly Family[] = [4, 6]
 
 function familyOf(text: string): Family {
   return text.includes(':') ? 6 : 4
@@ -183,11 +188,7 @@ function onlyOwner({ records }: ResolvedPolicy, addresses: readonly Address[]): 
   return only
 }
 
-function isListed(entries: readonly { readonly address: Address }[], address: Address): boolean {
-  return search(entries, address) !== undefined
-}
-
-function search<T extends { readonly address: Address }>(entries: readonly T[], address: Address): T | undefined {
+function isListed(entries: Listed, address: Address): boolean {
   let low = 0
   let high = entries.length
   while (low < high) {
@@ -195,5 +196,5 @@ function search<T extends { readonly address: Address }>(entries: readonly T[], 
     if ((entries[middle]?.address ?? '') < address) low = middle + 1
     else high = middle
   }
-  return entries[low]?.address === address ? entries[low] : undefined
+  return entries[low]?.address === address
 }
