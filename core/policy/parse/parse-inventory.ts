@@ -63,7 +63,7 @@ function readHosts(reader: DocumentReader, field: NamedField | undefined): reado
 }
 
 function readVm(reader: DocumentReader, field: Field, seen: Seen): Vm | null {
-  const fields = reader.record(field, ['uuid', 'name', 'host', 'tenant', 'labels', 'endpoints'])
+  const fields = reader.record(field, ['uuid', 'name', 'host', 'tenant', 'os', 'labels', 'endpoints'])
   if (fields === null) return null
   const uuid = readUuid(
     reader,
@@ -83,7 +83,13 @@ function readVm(reader: DocumentReader, field: Field, seen: Seen): Vm | null {
   const own = new Set<string>()
   const endpoints = items.map((item) => readEndpoint(reader, item, owner, own, seen)).filter((one) => one !== null)
   if (uuid === null || name === null || host === null) return null
-  return { uuid, name, host, tenant, labels, endpoints }
+  const os = readOptional(reader, fields.get('os'))
+  return { uuid, name, host, tenant, labels, ...(os === null ? {} : { os }), endpoints }
+}
+
+/** Absent is not known, which is not empty. */
+function readOptional(reader: DocumentReader, field: NamedField | undefined): string | null {
+  return field === undefined ? null : reader.text(field)
 }
 
 function readUuid(reader: DocumentReader, field: NamedField | null, seen: Seen): VmUuid | null {
@@ -130,7 +136,7 @@ function readEndpoint(
   seen: Seen,
 ): Endpoint | null {
   const { report } = reader
-  const fields = reader.record(field, ['mac', 'addresses'])
+  const fields = reader.record(field, ['mac', 'addresses', 'segment'])
   if (fields === null) return null
   const macField = reader.required(fields, field, 'mac', 'mac: 52:54:00:12:34:56')
   const macText = macField === null ? null : reader.text(macField)
@@ -165,5 +171,7 @@ function readEndpoint(
       addresses.push(address)
     }
   }
-  return mac === null || owner.uuid === null ? null : { id: toEndpointId(owner.uuid, mac), mac, addresses }
+  const segment = readOptional(reader, fields.get('segment'))
+  if (mac === null || owner.uuid === null) return null
+  return { id: toEndpointId(owner.uuid, mac), mac, addresses, ...(segment === null ? {} : { segment }) }
 }
