@@ -258,6 +258,34 @@ for (const delivery of deliveries) {
     }
   })
 
+  test(`the answering side may lose its state while the asking one keeps its own (${delivery})`, async () => {
+    const out: PlanVerdict = ['egress', 100, 200, 1, 'allow', 'tcp-out']
+    for (const ends of families) {
+      const client = fresh()
+      await enforce([out, ['ingress', 200, 100, 1, 'allow', 'tcp-in']], delivery)
+      expect(await toB(tcp(ends, client, 80, { seq: 1000 }))).toBe(true)
+      expect(await toA(tcp(swap(ends), 80, client, { flags: 'SA', seq: 5000, ack: 1001 }))).toBe(true)
+      lab.events()
+      await enforce([out, bIn, bOut], delivery)
+      expect(await toB(tcp(ends, client, 80, { flags: 'A', seq: 1001, ack: 5001 }))).toBe(true)
+      expect(await toA(tcp(swap(ends), 80, client, { flags: 'PA', seq: 5001, ack: 1001, text: 'x' }))).toBe(true)
+      expect(told('flow-end')).toMatchObject([{ end: 'revoked', endpoint: endpointId(2), direction: 'ingress' }])
+    }
+  })
+
+  test(`a reply to a query is judged by its own type where there is no state (${delivery})`, async () => {
+    const asks: PlanVerdict = ['egress', 100, 200, 4, 'allow-stateless', 'ask']
+    const answers: PlanVerdict = ['egress', 200, 100, 5, 'allow-stateless', 'answer']
+    for (const ends of families) {
+      await enforce([asks, bIn, answers, ['ingress', 100, 200, 5, 'allow-stateless', 'answered']], delivery)
+      expect(await toB(echo(ends, 'request', fresh()))).toBe(true)
+      expect(await toA(echo(swap(ends), 'reply', port))).toBe(true)
+      await enforce([asks, bIn, answers, ['ingress', 100, 200, 4, 'allow-stateless', 'asked']], delivery)
+      expect(await toA(echo(swap(ends), 'reply', port))).toBe(false)
+      expect(lastDrop()).toEqual(['no-connection', 'a'])
+    }
+  })
+
   test(`ICMP errors pass a side without state by a verdict on themselves, and not as part of anything (${delivery})`, async () => {
     const unreachable = (ends: Ends, about: Buffer): Buffer =>
       icmp(swap(ends), ends === ends6 ? 1 : 3, ends === ends6 ? 4 : 3, quoted(about))
