@@ -9,7 +9,11 @@ export interface Replies {
   /** Every packet of a standing connection passes, but for those in `drops`. */
   readonly pass: boolean
   readonly drops: readonly FlatRule[]
+  /** By a rule about the state of connections, not because everything passes there. */
+  readonly tracked: boolean
 }
+
+const none: Replies = { pass: false, drops: [], tracked: false }
 
 export function readReplies(hooks: readonly Hook[], within: Match): Replies {
   const flat = flattenChains({ hooks, within, world: 'established', stateless: false, report: null })
@@ -17,9 +21,9 @@ export function readReplies(hooks: readonly Hook[], within: Match): Replies {
   for (const rule of flat ?? []) {
     const all = sameMatch(rule.match, within)
     if (rule.action !== 'accept') {
-      if (all) return { pass: false, drops: [] }
+      if (all) return none
       drops.push(rule)
-    } else if (all || rule.policyOf !== undefined) return { pass: true, drops }
+    } else if (all || rule.policyOf !== undefined) return { pass: true, drops, tracked: !rule.anyState }
   }
-  return { pass: false, drops: [] }
+  return none
 }

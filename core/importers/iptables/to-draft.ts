@@ -181,15 +181,18 @@ function toRules(scope: ChainScope, ways: readonly Way[]): readonly DraftRule[] 
   const { family, report } = scope
   const within: Match = { ...matchAll, source: anyOfFamily[family], destination: anyOfFamily[family] }
   const rules: DraftRule[] = []
-  for (const way of ways) {
-    const answers = readReplies(way.replies, within)
-    const flat = flattenChains({ hooks: way.hooks, within, world: 'new', stateless: !answers.pass, report })
+  const judged = ways.map((way) => ({ way, answers: readReplies(way.replies, within) }))
+  // chains that never ask for the state judge every packet by itself, and allow-stateless says just that
+  const tracked = judged.some(({ answers }) => answers.tracked)
+  for (const { way, answers } of judged) {
+    const answered = answers.pass && (tracked || answers.drops.length === 0)
+    const flat = flattenChains({ hooks: way.hooks, within, world: 'new', stateless: !answered, report })
     if (flat === null) return null
     const place = way.hooks.at(-1)
-    if (!answers.pass && flat.some((rule) => rule.action === 'accept'))
+    if (!answered && flat.some((rule) => rule.action === 'accept'))
       report.add('import.stateless', place?.chains.get(place.chain)?.place, { chain: place?.chain ?? '' })
-    rules.push(...mirrorDrops(answers.drops, way, report))
-    for (const rule of flat) rules.push(toDraftRule(rule, way, answers.pass))
+    if (answered) rules.push(...mirrorDrops(answers.drops, way, report))
+    for (const rule of flat) rules.push(toDraftRule(rule, way, answered))
     if (way.hooks.length === 0) rules.push(allowAll(family, way))
   }
   return rules

@@ -109,7 +109,7 @@ function toRules(placed: readonly Placed[], guest: string, report: Report): read
       const answers = readReplies(back, within)
       const flat = flattenChains({ hooks, within, world: 'new', stateless: false, report })
       if (flat === null) return null
-      rules.push(...flat.map((rule) => toDraftRule(rule, direction, guest, answers.pass)))
+      rules.push(...flat.map((rule) => toDraftRule(rule, direction, guest, answers.pass && answers.drops.length === 0)))
     }
   }
   return rules
