@@ -29,7 +29,7 @@ export function toSources(...documents: readonly Document[]): ReadonlyMap<string
 }
 
 /** A directory stands for the YAML files in it, in the order of their names, without those of directories in it. */
-async function listFiles(path: string): Promise<readonly string[]> {
+export async function listFiles(path: string): Promise<readonly string[]> {
   try {
     if (!(await stat(path)).isDirectory()) return [path]
     const names = (await readdir(path, { withFileTypes: true }))

@@ -1,10 +1,11 @@
 import type { CommandSpec, OptionValues } from './command-spec.ts'
 import type { globalOptions } from './global-options.ts'
+import { languageCommands } from './language-commands.ts'
 import { observeCommands } from './observe-commands.ts'
 import { policyCommands } from './policy-commands.ts'
 import { setupCommands } from './setup-commands.ts'
 
-export const commandTable = { ...policyCommands, ...observeCommands, ...setupCommands } as const
+export const commandTable = { ...policyCommands, ...languageCommands, ...observeCommands, ...setupCommands } as const
 
 export type CommandName = keyof typeof commandTable
 export type GlobalValues = OptionValues<typeof globalOptions>
@@ -15,7 +16,7 @@ export const commandNames = Object.keys(commandTable) as readonly CommandName[] 
 
 /** Sections of the help page, in order. */
 export const commandSections = [
-  { title: 'cli.section.policy', names: Object.keys(policyCommands) },
+  { title: 'cli.section.policy', names: Object.keys({ ...policyCommands, ...languageCommands }) },
   { title: 'cli.section.observe', names: Object.keys(observeCommands) },
   { title: 'cli.section.setup', names: Object.keys(setupCommands) },
 ] as const

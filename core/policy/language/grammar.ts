@@ -5,6 +5,7 @@
 import type { MessageKey } from '@hyperward/catalogue'
 import { icmpTypeNames } from '@hyperward/model'
 
+import { orderLimit } from '../parse/parse-policies.ts'
 import {
   defaultActions,
   type envelopeFields,
@@ -170,7 +171,7 @@ export const grammar: Grammar = {
   },
   policy: {
     policy: { text: 'language.policy', shape: ownNameText, required: true },
-    order: { text: 'language.order', shape: { kind: 'number', minimum: -1_000_000, maximum: 1_000_000 } },
+    order: { text: 'language.order', shape: { kind: 'number', minimum: -orderLimit, maximum: orderLimit } },
     description,
     rules: { text: 'language.rules', shape: list(record('rule')), required: true },
   },

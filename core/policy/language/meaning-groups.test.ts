@@ -1,6 +1,7 @@
 /** Pins the sentences of docs/policy-language.md about documents, names, groups and services. */
 import { expect, test } from 'vitest'
 
+import { parsePolicyFiles } from '../parse/parse-policy.ts'
 import { validateAgainst } from '../parse/validate-against.ts'
 import { meaning, type PacketRow, refusal, toInventory, toPolicy } from '../testing/language-world.ts'
 
@@ -52,6 +53,21 @@ refusal(
   'tenants: {acme: {emergency: []}}',
 )
 refusal('[D5] a field written twice is refused', 'field.duplicate', 'tenants: {acme: {default: drop, default: allow}}')
+
+test('[D6] several documents make one policy, in any order', () => {
+  const head = 'apiVersion: hyperward/v1\nkind: Policy\n'
+  const rule = '{name: r, from: g, to: any, action: allow}'
+  const files = [
+    { file: 'a.yaml', text: `${head}tenants: {acme: {groups: {g: {names: [web-1]}}}}` },
+    { file: 'b.yaml', text: `${head}tenants: {acme: {policies: [{policy: p, rules: [${rule}]}]}}` },
+  ]
+  const values = [files, files.toReversed()].map((list) => {
+    const parsed = parsePolicyFiles(list)
+    return parsed.ok ? parsed.value : expect.fail(JSON.stringify(parsed.diagnostics))
+  })
+  expect(values[0]).toEqual(values[1])
+  expect(values[0]?.rules.map(({ ref }) => ref)).toEqual(['tenant:acme/p/r'])
+})
 
 refusal(
   '[N1] a name of other characters, or of more than 63, is refused',
@@ -240,4 +256,17 @@ meaning('[S6] a list of services means any of them', served('[x, y]', ', y: {udp
   ['allow', 'tcp', 'web-1', 'db-1', 1],
   ['allow', 'udp', 'web-1', 'db-1', 2],
   ['drop', 'udp', 'web-1', 'db-1', 1],
+])
+meaning('[S7] a bare name falls back to the common services', served('bgp'), [
+  ['allow', 'tcp', 'web-1', 'db-1', 179],
+  ['drop', 'tcp', 'web-1', 'db-1', 178],
+])
+const ownBgp = ', bgp: {udp: [179]}'
+meaning('[S7] an own service goes before a common one', served('bgp', ownBgp), [
+  ['allow', 'udp', 'web-1', 'db-1', 179],
+  ['drop', 'tcp', 'web-1', 'db-1', 179],
+])
+meaning('[S7] common/NAME is the common one', served('common/bgp', ownBgp), [
+  ['allow', 'tcp', 'web-1', 'db-1', 179],
+  ['drop', 'udp', 'web-1', 'db-1', 179],
 ])

@@ -2,6 +2,8 @@
 import { expect, test } from 'vitest'
 
 import { explain } from '../explain/explain.ts'
+import type { PolicyFile } from '../document/bundle.ts'
+import { parsePolicyFiles } from '../parse/parse-policy.ts'
 import { resolve } from '../resolve/resolve.ts'
 import { meaning, refusal, toInventory, toPacket, toPolicy } from '../testing/language-world.ts'
 import { referenceFate, referenceVerdict } from '../testing/reference-verdict.ts'
@@ -271,6 +273,19 @@ meaning('[T3] with order, ascending', ordered('order: 20, ', 'order: -10, '), [
 ])
 refusal('[T4] two of the same order are refused', 'policy.order-tie', ordered('order: 1, ', 'order: 1, '))
 refusal('[T4] an order beside a policy without one is refused', 'policy.order-missing', ordered('order: 1, ', ''))
+test('[T4] policies of one tier out of several documents need an order', () => {
+  const file = (name: string, order: string): PolicyFile => ({
+    file: name,
+    text: `apiVersion: hyperward/v1\nkind: Policy\ntenants: {acme: {policies: [{policy: ${name}, ${order}rules: []}]}}`,
+  })
+  const codes = (files: readonly PolicyFile[]): readonly string[] => {
+    const parsed = parsePolicyFiles(files)
+    return parsed.ok ? [] : parsed.diagnostics.map((one) => one.code)
+  }
+  expect(codes([file('a', ''), file('b', '')])).toContain('policy.order-missing')
+  expect(codes([file('a', 'order: 1, '), file('b', 'order: 1, ')])).toEqual(['policy.order-tie'])
+  expect(codes([file('a', 'order: 1, '), file('b', 'order: 2, ')])).toEqual([])
+})
 refusal(
   '[T5] names of policies are unique in their tier and tenant',
   'name.duplicate',
