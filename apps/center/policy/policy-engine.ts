@@ -1,23 +1,16 @@
 /** core/policy as the center uses it: one compile from policy and inventory, and the questions the API asks of a compilation. Pure. */
-import {
-  toRuleOrigin,
-  type Diagnostic,
-  type Inventory,
-  type Packet,
-  type Policy,
-  type Revision,
-} from '@hyperward/model'
+import { type Diagnostic, type Inventory, type Packet, type Policy, type Revision } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
 import {
   compile,
   explain,
   listChanges,
   resolve,
+  tellExplanation,
   validateAgainst,
   type Compilation,
-  type ExplainedAddress,
 } from '@hyperward/policy'
-import type { ApiDiffResult, ApiExplainResult } from '@hyperward/protocol'
+import type { ApiDiffResult, ApiExplanation } from '@hyperward/protocol'
 
 export interface CompileRequest {
   readonly policy: Policy
@@ -42,21 +35,8 @@ export function toProblems(compilation: Compilation): readonly Diagnostic[] {
   return compilation.resolved.problems
 }
 
-export type Explained = Pick<ApiExplainResult, 'action' | 'source' | 'destination' | 'sides'>
-
-export function explainPacket(compilation: Compilation, packet: Packet): Explained {
-  const { source, destination, sides, verdict } = explain(compilation.resolved, packet)
-  return {
-    // between two addresses that are nobody's endpoint nothing of ours decides, and nothing is said to be allowed
-    action: verdict === 'not-enforced' ? 'drop' : verdict,
-    source: toParty(source),
-    destination: toParty(destination),
-    sides: sides.map(({ direction, endpoint, action, ref }) => ({
-      direction,
-      endpoint,
-      decided: { action, rule: toRuleOrigin(ref) },
-    })),
-  }
+export function explainPacket(compilation: Compilation, packet: Packet): ApiExplanation {
+  return tellExplanation(explain(compilation.resolved, packet))
 }
 
 const changesLimit = 200
@@ -72,8 +52,3 @@ export function diffCompilations(
 }
 
 const emptyPolicy: Policy = { tenants: [], groups: [], rules: [], guarantees: [] }
-
-function toParty(party: ExplainedAddress): ApiExplainResult['source'] {
-  const { address, identity, endpoint, vmName, tenant, host } = party
-  return { address, identity, endpoint, vmName, tenant, host }
-}

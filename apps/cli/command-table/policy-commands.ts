@@ -69,7 +69,13 @@ export const policyCommands = {
     ],
     options: {
       draft: { type: 'boolean', text: 'cli.option.draft' },
-      expect: { type: 'string', value: 'ACTION', choices: ['allow', 'drop', 'reject'], text: 'cli.option.expect' },
+      expect: {
+        type: 'string',
+        value: 'ACTION',
+        choices: ['allow', 'allow-stateless', 'inspect', 'drop', 'reject'],
+        text: 'cli.option.expect',
+      },
+      walk: { type: 'boolean', text: 'cli.option.walk' },
       policy: { type: 'string', value: 'FILE', complete: 'file', text: 'cli.option.policy' },
       inventory,
     },
@@ -77,6 +83,7 @@ export const policyCommands = {
       'hyperward explain web-1 db-1 tcp/5432',
       'hyperward explain 10.0.0.5 2001:db8::7 icmpv6/echo-request --draft',
       'hyperward explain web-1 db-1 tcp/22 --expect drop',
+      'hyperward explain web-1 db-1 tcp/22 --walk',
       'hyperward explain web-1 db-1 udp/53 --policy policy.yaml --inventory inventory.yaml',
     ],
     exits: [...onlineExits, 'diagnostics'],

@@ -7,6 +7,7 @@ import { findVm, readEndpoints } from '../connection/find-vm.ts'
 import { cliError, ExpectationFailure } from '../failures.ts'
 import { parseServiceArgument, type ServiceArgument } from '../parse-service-argument.ts'
 import { readAnswer } from '../read-answer.ts'
+import { renderWalk } from '../render/render-walk.ts'
 import { toRuleName, toServiceName } from '../render/to-words.ts'
 import { toPrintable } from '../terminal/to-printable.ts'
 import { UsageError } from '../usage-error.ts'
@@ -24,7 +25,7 @@ export const explain: Run<'explain'> = async ({ values, positionals: [from = '',
       : await explainOffline(context, values, from, to, asked)
   const [first] = explained
   if (globals.json) out.json(explained.length === 1 ? first?.answer : explained.map(({ answer }) => answer))
-  else tell(context, explained, asked, values.policy ?? null)
+  else tell(context, explained, asked, { file: values.policy ?? null, whole: values.walk })
   const { expect } = values
   const wrong = expect === undefined ? undefined : explained.find(({ result }) => result.action !== expect)
   if (wrong === undefined || expect === undefined) return 'ok'
@@ -109,7 +110,7 @@ function tell(
   context: CommandContext,
   explained: readonly Explained[],
   service: ServiceArgument,
-  file: string | null,
+  { file, whole }: { readonly file: string | null; readonly whole: boolean },
 ): void {
   const { out, text } = context
   const [first] = explained
@@ -122,17 +123,19 @@ function tell(
     const flow = `${toParty(result.source)} → ${toParty(result.destination)} ${toServiceName(text, service.protocol, service.port ?? null)}`
     out.styledLine(`${out.style('bold', toPrintable(flow))}: ${verdict}`)
     if (result.sides.length === 0) out.line(`  ${text('cli.said.no-side')}`)
-    for (const { direction, decided } of result.sides) {
+    for (const side of result.sides) {
+      const { direction, decided } = side
       const action = out.style(styleOf(decided.action), text(`cli.verdict.${decided.action}`))
       out.styledLine(
         `  ${text(`cli.direction.${direction}`)}: ${action} – ${toPrintable(toRuleName(text, decided.rule))}`,
       )
+      renderWalk(side, text, out.style, whole).forEach((line) => out.styledLine(`    ${line}`))
     }
   }
 }
 
 function styleOf(action: Action): 'green' | 'red' {
-  return action === 'allow' ? 'green' : 'red'
+  return action === 'drop' || action === 'reject' ? 'red' : 'green'
 }
 
 function toParty({ address, vmName, tenant }: ApiExplainResult['source']): string {

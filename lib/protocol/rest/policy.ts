@@ -166,17 +166,59 @@ const partySchema = z.strictObject({
   host: nameSchema.nullable(),
 })
 
-export const explainResultSchema = z
-  .strictObject({
-    policy: z.enum(['draft', 'published']),
-    revision: revisionSchema,
-    /** Passes only if every side that is enforced allows it. */
-    action: actionSchema,
-    source: partySchema,
-    destination: partySchema,
-    /** Egress at the source, ingress at the destination, each where there is an endpoint of ours. */
-    sides: z.array(z.strictObject({ direction: directionSchema, endpoint: z.string(), decided: decidedSchema })),
-  })
+/** A rule of the provider or of the endpoint's tenant, in order of evaluation, and what became of it. */
+const walkStepSchema = z.strictObject({
+  rule: ruleOriginSchema,
+  action: z.enum(['allow', 'allow-stateless', 'drop', 'reject', 'inspect', 'pass']),
+  outcome: z.enum([
+    'decides',
+    'passes',
+    'monitors',
+    'expired',
+    'off-schedule',
+    'other-direction',
+    'not-applied-here',
+    'other-source',
+    'other-destination',
+    'other-service',
+    'after-decision',
+    'tier-passed',
+  ]),
+  /** The packet is its own, though it was not asked or does not hold now. */
+  wouldMatch: z.boolean(),
+})
+
+const sideSchema = z.strictObject({
+  direction: directionSchema,
+  endpoint: z.string(),
+  decided: decidedSchema,
+  /** Of `inspect`: the gateway's profile. */
+  profile: z.string().nullable(),
+  /** The first rule in monitor mode that would have decided. */
+  monitor: ruleOriginSchema.nullable(),
+  /** Every rule of the provider and of the endpoint's tenant, in order, and what became of it. */
+  walk: z.array(walkStepSchema),
+})
+
+export const explanationSchema = z.strictObject({
+  /** Passes only if every side that is enforced allows it. */
+  action: actionSchema,
+  source: partySchema,
+  destination: partySchema,
+  /** Egress at the source, ingress at the destination, each where there is an endpoint of ours. */
+  sides: z.array(sideSchema),
+})
+
+export const packetSchema = z.strictObject({
+  source: z.string(),
+  destination: z.string(),
+  protocol: z.number().int(),
+  /** Destination port or ICMP type; null for protocols that have neither. */
+  port: z.number().int().nullable(),
+})
+
+export const explainResultSchema = explanationSchema
+  .extend({ policy: z.enum(['draft', 'published']), revision: revisionSchema })
   .meta({ id: 'ExplainResult' })
 
 export type ApiDraft = z.infer<typeof draftSchema>
@@ -188,3 +230,5 @@ export type ApiPublishResult = z.infer<typeof publishResultSchema>
 export type ApiPublication = z.infer<typeof publicationSchema>
 export type ApiHostPublication = z.infer<typeof hostPublicationSchema>
 export type ApiExplainResult = z.infer<typeof explainResultSchema>
+export type ApiWalkStep = z.infer<typeof walkStepSchema>
+export type ApiExplanation = z.infer<typeof explanationSchema>
