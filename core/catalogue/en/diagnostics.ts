@@ -140,6 +140,8 @@ export const diagnosticsEn = {
   'service.empty': 'The service matches nothing. Give it tcp, udp, sctp, icmp, icmpv6, protocol or services.',
   'service.foreign':
     'Tenant "{tenant}" cannot name "{service}": a tenant sees its own services and those of the provider (provider/NAME).',
+  'service.too-large':
+    'Services joined out of others come to more than {limit} port ranges in all. Name large services by themselves, or merge their ranges.',
   'service.too-many':
     'The services name {count} port ranges in all; the most that can be told apart is {limit}. Merge ranges.',
   'service.unknown': 'There is no service "{service}".[ Did you mean "{nearest}"?]',

@@ -113,6 +113,7 @@ export const diagnosticsZhCn = {
   'service.cycle': '服务“{service}”包含它自己：{cycle}。请从其中一个服务里去掉另一个。',
   'service.empty': '此服务不匹配任何内容。请给出 tcp、udp、sctp、icmp、icmpv6、protocol 或 services。',
   'service.foreign': '租户“{tenant}”不能引用“{service}”：租户只能看到自己的服务和平台方的服务（provider/名称）。',
+  'service.too-large': '由其他服务合并而成的服务总共超过 {limit} 个端口范围。请单独引用大的服务，或合并其范围。',
   'service.too-many': '服务总共写了 {count} 个端口范围，最多能区分 {limit} 个。请合并范围。',
   'service.unknown': '没有名为“{service}”的服务。[您是否要写“{nearest}”？]',
   'tenant.unknown': '策略中没有租户“{tenant}”。[您是否要写“{nearest}”？]',

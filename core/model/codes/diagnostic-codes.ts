@@ -108,6 +108,7 @@ export const diagnosticCodes = [
   'service.cycle',
   'service.empty',
   'service.foreign',
+  'service.too-large',
   'service.too-many',
   'service.unknown',
   'tenant.unknown',

@@ -10,15 +10,24 @@ import type { Report } from './report.ts'
 
 export const documentMaxChars = 16 * 1024 * 1024
 export const documentMaxDepth = 24
-/** Words, marks and runs of blanks: each becomes a few objects of some hundred bytes. */
-export const documentMaxLexemes = 6_000_000
+/** Words, marks and runs of blanks of all documents read together: each becomes objects of some 400 bytes. A rule has about 60. */
+export const documentMaxLexemes = 3_000_000
+/** More marks out of place than this are not one mistake. */
+const syntaxErrorLimit = 100
 
 export interface ComposedDocument {
   readonly root: Node
   readonly placeAt: (offset: number) => SourcePlace
 }
 
-export function composeDocument(text: string, file: string, version: string, report: Report): ComposedDocument | null {
+/** `budget.lexemes` is used up; documents read together share one. */
+export function composeDocument(
+  text: string,
+  file: string,
+  version: string,
+  report: Report,
+  budget: { lexemes: number } = { lexemes: documentMaxLexemes },
+): ComposedDocument | null {
   const start: SourcePlace = { file, line: 1, column: 1 }
   if (text.length > documentMaxChars) {
     report.add('document.too-large', '', start, { size: text.length, limit: documentMaxChars })
@@ -29,11 +38,11 @@ export function composeDocument(text: string, file: string, version: string, rep
     const { line, col } = lines.linePos(offset)
     return { file, line: Math.max(line, 1), column: Math.max(col, 1) }
   }
-  const tokens = tokenize(text, lines, placeAt, report)
+  const tokens = tokenize(text, lines, placeAt, report, budget)
   if (tokens === null) return null
   // uniqueKeys of the library is quadratic in the keys of a mapping; the readers find duplicates themselves
   const documents = [...new Composer({ schema: 'failsafe', uniqueKeys: false, prettyErrors: false }).compose(tokens)]
-  const [document, second] = documents
+  const [document] = documents
   if (document === undefined) {
     report.add('document.empty', '', start, { version })
     return null
@@ -41,7 +50,6 @@ export function composeDocument(text: string, file: string, version: string, rep
   for (const problem of [...document.errors, ...document.warnings]) {
     report.add('document.not-yaml', '', placeAt(problem.pos[0]), { reason: problem.message.split('\n')[0] ?? '' })
   }
-  if (second !== undefined) report.add('document.several', '', placeAt(second.range[0]), {})
   if (document.errors.length > 0) return null
   const root = document.contents
   if (root === null || ('value' in root && root.value === '')) {
@@ -57,18 +65,19 @@ function tokenize(
   lines: LineCounter,
   placeAt: (offset: number) => SourcePlace,
   report: Report,
+  budget: { lexemes: number },
 ): readonly CST.Token[] | null {
   const parser = new Parser(lines.addNewLine)
   lines.addNewLine(0)
   const tokens: CST.Token[] = []
-  let lexemes = 0
   for (const lexeme of new Lexer().lex(text)) {
-    lexemes += 1
-    if (lexemes > documentMaxLexemes) {
+    budget.lexemes -= 1
+    if (budget.lexemes < 0) {
       report.add('document.too-many-values', '', placeAt(parser.offset), { limit: documentMaxLexemes })
       return null
     }
     for (const token of parser.next(lexeme)) tokens.push(token)
+    if (!isOneDocument(tokens, placeAt, report)) return null
     // a document, and at most two tokens (collection, item) a level
     if (parser.stack.length > 2 * documentMaxDepth + 4) {
       report.add('document.too-deep', '', placeAt(parser.offset), { limit: documentMaxDepth })
@@ -76,9 +85,28 @@ function tokenize(
     }
   }
   for (const token of parser.end()) tokens.push(token)
+  if (!isOneDocument(tokens, placeAt, report)) return null
   const deep = findTooDeep(tokens)
   if (deep !== null) report.add('document.too-deep', '', placeAt(deep), { limit: documentMaxDepth })
   return deep === null ? tokens : null
+}
+
+/** Looks at the few tokens of the top: documents, what stands between them, marks out of place. */
+function isOneDocument(
+  tokens: readonly CST.Token[],
+  placeAt: (offset: number) => SourcePlace,
+  report: Report,
+): boolean {
+  const last = tokens.at(-1)
+  if (last?.type === 'document' && tokens.filter(({ type }) => type === 'document').length > 1) {
+    report.add('document.several', '', placeAt(last.offset), {})
+    return false
+  }
+  if (last?.type !== 'error' || tokens.length <= syntaxErrorLimit) return true
+  const errors = tokens.filter((token) => token.type === 'error')
+  if (errors.length <= syntaxErrorLimit) return true
+  for (const { offset, message } of errors) report.add('document.not-yaml', '', placeAt(offset), { reason: message })
+  return false
 }
 
 /** Offset of the first token deeper than the limit. A level of the document is at most two levels of tokens (collection, item). */

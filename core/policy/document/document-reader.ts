@@ -43,6 +43,8 @@ export interface DocumentReader {
   readonly isRecord: (field: Field) => boolean
   /** Items of a list; a single value is a list of one. */
   readonly listOrOne: (field: Field) => readonly Field[]
+  /** For "Did you mean": '' when nobody would see it. */
+  readonly nearest: (text: string, known: Iterable<string>) => string
   /** Reports a node of another kind than the wanted one. */
   readonly wrongType: (field: Field, expected: TermKey) => null
   readonly truth: (field: Field) => boolean | null
@@ -90,7 +92,7 @@ export function createDocumentReader(root: Node, placeAt: ComposedDocument['plac
     for (const [key, { path, keyPlace }] of fields) {
       if (known.includes(key)) continue
       unknown = true
-      report.add('field.unknown', path, keyPlace, { field: key, nearest: nearest(key, known) })
+      report.add('field.unknown', path, keyPlace, { field: key, nearest: report.full() ? '' : nearest(key, known) })
     }
     return unknown ? new Map([...fields].filter(([key]) => known.includes(key))) : fields
   }
@@ -124,6 +126,7 @@ export function createDocumentReader(root: Node, placeAt: ComposedDocument['plac
     isList: (field) => isSeq(field.node),
     isRecord: (field) => isMap(field.node),
     wrongType,
+    nearest: (text, known) => (report.full() ? '' : nearest(text, known)),
     truth: (field) => {
       const value = isScalar(field.node) ? String(field.node.value) : ''
       if (value === 'true' || value === 'false') return value === 'true'

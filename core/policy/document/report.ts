@@ -4,6 +4,9 @@ import type { Diagnostic, DiagnosticCode, SourcePlace } from '@hyperward/model'
 /** More than a person reads at once; keeps a hostile document from filling memory with complaints. */
 export const diagnosticLimit = 1000
 
+/** Longest text of a document that a diagnostic repeats. */
+const quoteLimit = 200
+
 /** Collects the diagnostics of one document. Mutable on purpose, and never leaves the parser that made it. */
 export interface Report {
   readonly diagnostics: Diagnostic[]
@@ -16,6 +19,8 @@ export interface Report {
   ) => void
   /** True when nothing worse than a warning was added. */
   readonly usable: () => boolean
+  /** True when more would not be shown: what is only for them (nearest names) need not be found. */
+  readonly full: () => boolean
 }
 
 export function createReport(): Report {
@@ -23,6 +28,7 @@ export function createReport(): Report {
   return {
     diagnostics,
     usable: () => diagnostics.every((diagnostic) => diagnostic.severity === 'warning'),
+    full: () => diagnostics.length > diagnosticLimit,
     add: (code, path, place, params, severity = 'error') => {
       if (diagnostics.length > diagnosticLimit) return
       const full = diagnostics.length === diagnosticLimit
@@ -41,8 +47,15 @@ export function toDiagnostic(
   params: Readonly<Record<string, string | number>>,
   severity: Diagnostic['severity'] = 'error',
 ): Diagnostic {
-  const message = renderTemplate('en', catalogue.en[code], params)
-  return { code, severity, path, ...(place === undefined ? {} : { place }), params, message }
+  const clipped = Object.fromEntries(
+    Object.entries(params).map(([key, value]) => [key, typeof value === 'string' ? clip(value) : value]),
+  )
+  const message = renderTemplate('en', catalogue.en[code], clipped)
+  return { code, severity, path: clip(path), ...(place === undefined ? {} : { place }), params: clipped, message }
+}
+
+function clip(text: string): string {
+  return text.length > quoteLimit ? `${text.slice(0, quoteLimit).toWellFormed()}…` : text
 }
 
 /** By file, place, then code: the order in which a reader meets them. */

@@ -37,7 +37,7 @@ function findFilled({ groups }: Policy, endpoints: ReadonlyMap<GroupName, boolea
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
     if (filled.has(name)) continue
     filled.add(name)
-    waiting.push(...(users.get(name) ?? []))
+    for (const user of users.get(name) ?? []) waiting.push(user)
   }
   return filled
 }

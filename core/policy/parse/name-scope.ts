@@ -1,11 +1,10 @@
 /** How a name in a document finds its group or service: bare = the writer's own, `provider/x` = the provider's, `tenant/x` = a tenant's (for the provider). */
-import { nearest } from '@hyperward/catalogue'
 import { type GroupName, type TenantName, toGroupName } from '@hyperward/model'
 
 export type Lookup =
   | { readonly kind: 'found'; readonly name: GroupName }
   | { readonly kind: 'foreign' }
-  | { readonly kind: 'unknown'; readonly nearest: string }
+  | { readonly kind: 'unknown' }
 
 /** A set or a map by qualified name. */
 export type KnownNames = Pick<ReadonlySet<GroupName>, 'has' | 'keys'>
@@ -20,11 +19,11 @@ export function lookupName(text: string, own: TenantName | null, known: KnownNam
   // a tenant name out of the text is only used to ask the set of known names
   const name = toGroupName(provider ? null : (owner as TenantName), bare)
   if (known.has(name)) return { kind: 'found', name }
-  return { kind: 'unknown', nearest: nearest(text, visibleNames(own, known)) }
+  return { kind: 'unknown' }
 }
 
 /** Known names as this writer would write them. */
-function* visibleNames(own: TenantName | null, known: KnownNames): Iterable<string> {
+export function* visibleNames(own: TenantName | null, known: KnownNames): Iterable<string> {
   for (const name of known.keys()) {
     const slash = name.indexOf('/')
     const owner = name.slice(0, slash)

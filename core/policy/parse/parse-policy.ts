@@ -2,7 +2,12 @@
 import type { Group, GroupName, Guarantee, Parsed, Policy, Rule } from '@hyperward/model'
 
 import { type PolicyFile, splitBundle } from '../document/bundle.ts'
-import { type ComposedDocument, composeDocument, documentMaxChars } from '../document/compose-document.ts'
+import {
+  type ComposedDocument,
+  composeDocument,
+  documentMaxChars,
+  documentMaxLexemes,
+} from '../document/compose-document.ts'
 import { createDocumentReader, type DocumentReader, type Field } from '../document/document-reader.ts'
 import { createReport, type Report, sortDiagnostics } from '../document/report.ts'
 import { profileFields } from '../language/fields.ts'
@@ -16,6 +21,7 @@ import type { PolicyScope } from './policy-scope.ts'
 import { documentVersion } from './read-envelope.ts'
 import { type Owner, readOwners } from './read-owners.ts'
 import { parseServices } from './service-names.ts'
+import { createServiceUnions, serviceUnionLimit } from './service-unions.ts'
 
 /** Most port ranges that services may name in all: keeps the service classes inside their 16 bits (two boundaries a range, and one class a protocol). */
 export const serviceRangeLimit = 30_000
@@ -50,8 +56,9 @@ function readFiles(files: readonly PolicyFile[], report: Report): Policy | null 
     return null
   }
   const composed: ComposedDocument[] = []
+  const budget = { lexemes: documentMaxLexemes }
   for (const { file, text } of parts.toSorted((a, b) => compareText(a.file, b.file))) {
-    const document = composeDocument(text, file, documentVersion, report)
+    const document = composeDocument(text, file, documentVersion, report, budget)
     if (document !== null) composed.push(document)
   }
   const [first] = composed
@@ -67,11 +74,13 @@ function readPolicy(reader: DocumentReader, roots: readonly Field[]): Policy | n
   const tenants = owners.map(({ tenant }) => tenant).filter((tenant) => tenant !== null)
   const declaredGroups = declareNames(reader, owners, 'groups', 'group')
   const declaredProfiles = declareNames(reader, owners, 'profiles', 'profile')
+  const unions = createServiceUnions()
   const shared = {
     reader,
     tenants: new Set(tenants),
     groups: new Set(declaredGroups.map(({ name }) => name)),
-    services: parseServices(reader, declareNames(reader, owners, 'services', 'service')),
+    services: parseServices(reader, declareNames(reader, owners, 'services', 'service'), unions),
+    unions,
     schedules: parseSchedules(reader, declareNames(reader, owners, 'schedules', 'schedule')),
     profiles: parseProfiles(reader, declaredProfiles),
     inline: new Map<GroupName, Group>(),
@@ -81,6 +90,7 @@ function readPolicy(reader: DocumentReader, roots: readonly Field[]): Policy | n
   const guarantees = owners.flatMap(({ tenant, sections }) =>
     parseGuarantees({ ...shared, tenant }, sections.guarantees),
   )
+  if (unions.exhausted()) reader.report.add('service.too-large', '', reader.root.place, { limit: serviceUnionLimit })
   checkServiceRanges(reader, [...rules, ...guarantees])
   const inline = [...shared.inline.values()]
   return { tenants, groups: sortGroups([...groups, ...inline]), rules, guarantees }

@@ -1,5 +1,4 @@
 /** A policy's rules → Rule. A rule with anything wrong in it is reported and left out; the document is then refused as a whole. */
-import { nearest } from '@hyperward/catalogue'
 import type { Direction, GroupName, Rule, RuleAction, RuleTier, SourcePlace } from '@hyperward/model'
 import { toRuleRef } from '@hyperward/model'
 
@@ -132,7 +131,7 @@ function parseDirection(reader: DocumentReader, field: NamedField | undefined): 
   if (text === null) return null
   if (text === 'both') return ['egress', 'ingress']
   if (text === 'egress' || text === 'ingress') return [text]
-  const hint = nearest(text, ruleDirections)
+  const hint = reader.nearest(text, ruleDirections)
   reader.report.add('rule.direction-unknown', field.path, field.place, { text, nearest: hint })
   return null
 }
@@ -146,7 +145,7 @@ export function parseAction<A extends RuleAction>(
   if (field === null || text === null) return null
   const action = known.find((one) => one === text)
   if (action !== undefined) return action
-  const params = { text, known: known.join(', '), nearest: nearest(text, known) }
+  const params = { text, known: known.join(', '), nearest: reader.nearest(text, known) }
   reader.report.add('rule.action-unknown', field.path, field.place, params)
   return null
 }

@@ -1,5 +1,4 @@
 /** The `schedules` of all owners → Schedule. One that never holds is refused: a rule with it would read as protection and be none. */
-import { nearest } from '@hyperward/catalogue'
 import type { GroupName, Schedule, ScheduleWindow } from '@hyperward/model'
 
 import type { DocumentReader, Field, NamedField } from '../document/document-reader.ts'
@@ -13,15 +12,21 @@ export function parseSchedules(
   reader: DocumentReader,
   declared: readonly Declared[],
 ): ReadonlyMap<GroupName, Schedule | null> {
-  return new Map(declared.map(({ name, field }) => [name, parseSchedule(reader, field, name)]))
+  const zones = new Map<string, boolean>()
+  return new Map(declared.map(({ name, field }) => [name, parseSchedule(reader, field, name, zones)]))
 }
 
-function parseSchedule(reader: DocumentReader, field: NamedField, name: GroupName): Schedule | null {
+function parseSchedule(
+  reader: DocumentReader,
+  field: NamedField,
+  name: GroupName,
+  zones: Map<string, boolean>,
+): Schedule | null {
   const before = reader.report.diagnostics.length
   const fields = reader.record(field, scheduleFields)
   if (fields === null) return null
   const zoneField = reader.required(fields, field, 'time-zone', 'time-zone: Etc/UTC')
-  const timeZone = zoneField === null ? null : parseTimeZone(reader, zoneField)
+  const timeZone = zoneField === null ? null : parseTimeZone(reader, zoneField, zones)
   const windowsField = reader.required(
     fields,
     field,
@@ -36,12 +41,21 @@ function parseSchedule(reader: DocumentReader, field: NamedField, name: GroupNam
   return { name, timeZone, windows }
 }
 
-function parseTimeZone(reader: DocumentReader, field: Field): string | null {
+/** `zones` holds what was asked before: to ask the platform is slow. */
+function parseTimeZone(reader: DocumentReader, field: Field, zones: Map<string, boolean>): string | null {
   const text = reader.text(field)
-  if (text === null || isTimeZone(text)) return text
-  const hint = nearest(text, Intl.supportedValuesOf('timeZone'))
+  if (text === null) return null
+  const known = zones.get(text) ?? isTimeZone(text)
+  zones.set(text, known)
+  if (known) return text
+  const hint = reader.nearest(text, allZones())
   reader.report.add('schedule.zone-unknown', field.path, field.place, { text, nearest: hint })
   return null
+}
+
+/** Asked for only when somebody will see the answer. */
+function* allZones(): Iterable<string> {
+  yield* Intl.supportedValuesOf('timeZone')
 }
 
 /** By name only: offsets do not follow summer time. */
@@ -112,7 +126,10 @@ function parseDays(reader: DocumentReader, field: Field): readonly number[] {
     const ends = text.split('-').map((name) => names.indexOf(name.trim()))
     const [first = -1, last = first] = ends
     if (ends.length > 2 || first < 0 || last < 0) {
-      reader.report.add('schedule.day-unknown', item.path, item.place, { text, nearest: nearest(text, weekdays) })
+      reader.report.add('schedule.day-unknown', item.path, item.place, {
+        text,
+        nearest: reader.nearest(text, weekdays),
+      })
       continue
     }
     for (let day = first; ; day = (day + 1) % 7) {

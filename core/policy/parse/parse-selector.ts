@@ -1,5 +1,4 @@
 /** Selectors of endpoints, of a group or in place: criteria that must all hold. */
-import { nearest } from '@hyperward/catalogue'
 import type { Criterion, Selector, TenantName, TextCriterion } from '@hyperward/model'
 
 import type { DocumentReader, Field, Fields } from '../document/document-reader.ts'
@@ -31,14 +30,14 @@ export function parseEndpoints(
   places: SelectorPlaces,
 ): Extract<Selector, { kind: 'endpoints' }> {
   const { reader, tenant } = scope
-  const criteria = parseCriteria(reader, fields, group, false, places)
+  let criteria = parseCriteria(reader, fields, group, false, places)
   const not = fields.get('not')
   if (not !== undefined) {
     const before = reader.report.diagnostics.length
     const negated = reader.record(not, criterionFields)
     if (negated?.size === 0 && reader.report.diagnostics.length === before)
       reader.report.add('group.empty-selector', not.path, not.place, { group })
-    if (negated !== null) criteria.push(...parseCriteria(reader, negated, group, true, places))
+    if (negated !== null) criteria = [...criteria, ...parseCriteria(reader, negated, group, true, places)]
   }
   const tenantsField = fields.get('tenants')
   const tenants = tenantsField === undefined ? null : parseTenants(scope, tenantsField, group)
@@ -144,7 +143,10 @@ function parseTenants({ reader, tenants }: SelectorScope, field: Field, group: s
     const tenant = known.get(text)
     if (tenant !== undefined) found.add(tenant)
     else
-      reader.report.add('tenant.unknown', item.path, item.place, { tenant: text, nearest: nearest(text, known.keys()) })
+      reader.report.add('tenant.unknown', item.path, item.place, {
+        tenant: text,
+        nearest: reader.nearest(text, known.keys()),
+      })
   }
   return [...found].sort()
 }

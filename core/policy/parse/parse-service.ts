@@ -1,5 +1,4 @@
 /** `{tcp: [80, 8000-8100], icmp: echo-request, protocol: 47}` → Service. Ranges come out ascending, disjoint and merged. */
-import { nearest } from '@hyperward/catalogue'
 import { icmpTypeNames, type PortRange, portProtocols, type ServiceEntry, typeProtocols } from '@hyperward/model'
 
 import type { DocumentReader, Field } from '../document/document-reader.ts'
@@ -40,8 +39,11 @@ export function parseService(reader: DocumentReader, field: Field): WrittenServi
 /** One entry a protocol, ascending; ranges united. */
 export function mergeEntries(entries: readonly ServiceEntry[]): readonly ServiceEntry[] {
   const byProtocol = new Map<number, PortRange[]>()
-  for (const entry of entries)
-    byProtocol.set(entry.protocol, [...(byProtocol.get(entry.protocol) ?? []), ...entry.ranges])
+  for (const { protocol, ranges } of entries) {
+    const known = byProtocol.get(protocol)
+    if (known === undefined) byProtocol.set(protocol, [...ranges])
+    else for (const range of ranges) known.push(range)
+  }
   return [...byProtocol]
     .sort(([a], [b]) => a - b)
     .map(([protocol, ranges]) => ({ protocol, ranges: mergeRanges(ranges) }))
@@ -87,7 +89,7 @@ function parseTypes(reader: DocumentReader, field: Field, protocol: 'icmp' | 'ic
       const range = parseRange(reader, item, text, 'icmp-type', 255, '0-255')
       if (range !== null) written.push({ range, text, field: item })
     } else {
-      const example = nearest(text, Object.keys(names)) || 'echo-request'
+      const example = reader.nearest(text, Object.keys(names)) || 'echo-request'
       reader.report.add('icmp-type.unknown', item.path, item.place, { text, protocol, example })
     }
   }
@@ -106,7 +108,10 @@ function parseProtocols(reader: DocumentReader, field: Field): readonly ServiceE
       reader.report.add('protocol.out-of-range', item.path, item.place, { text })
       continue
     }
-    if (seen.has(number)) reader.report.add('port.duplicate', item.path, item.place, { what: 'protocol', text })
+    if (seen.has(number)) {
+      reader.report.add('port.duplicate', item.path, item.place, { what: 'protocol', text })
+      continue
+    }
     seen.add(number)
     entries.push({ protocol: number, ranges: wholeProtocol(number) })
   }

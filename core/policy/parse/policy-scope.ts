@@ -3,7 +3,8 @@ import type { TermKey } from '@hyperward/catalogue'
 import type { Group, GroupName, Schedule, Service, TenantName } from '@hyperward/model'
 
 import type { DocumentReader, Field } from '../document/document-reader.ts'
-import { type KnownNames, lookupName } from './name-scope.ts'
+import { type KnownNames, lookupName, visibleNames } from './name-scope.ts'
+import type { ServiceUnions } from './service-unions.ts'
 
 export interface PolicyScope {
   readonly reader: DocumentReader
@@ -12,6 +13,7 @@ export interface PolicyScope {
   readonly groups: ReadonlySet<GroupName>
   /** Null = written, but wrong: reported already. So in `schedules`. */
   readonly services: ReadonlyMap<GroupName, Service | null>
+  readonly unions: ServiceUnions
   readonly schedules: ReadonlyMap<GroupName, Schedule | null>
   readonly profiles: ReadonlySet<GroupName>
   /** Selectors written inside rules, by the name made from their content; filled while rules are read. */
@@ -32,7 +34,10 @@ export function resolveGroupRef(
       reader.report.add('group.foreign', field.path, field.place, { tenant: tenant ?? '', group: text })
       return null
     case 'unknown':
-      reader.report.add('group.unknown', field.path, field.place, { group: text, nearest: found.nearest })
+      reader.report.add('group.unknown', field.path, field.place, {
+        group: text,
+        nearest: reader.nearest(text, visibleNames(tenant, groups)),
+      })
       return null
   }
 }
@@ -54,7 +59,11 @@ export function resolveNamed(
       reader.report.add('name.foreign', field.path, field.place, { tenant: tenant ?? '', thing, name })
       return null
     case 'unknown':
-      reader.report.add('name.unknown', field.path, field.place, { thing, name, nearest: found.nearest })
+      reader.report.add('name.unknown', field.path, field.place, {
+        thing,
+        name,
+        nearest: reader.nearest(name, visibleNames(tenant, known)),
+      })
       return null
   }
 }

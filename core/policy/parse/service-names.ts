@@ -1,21 +1,22 @@
 /** Services by name: the owners' own, those of the starter catalogue, and groups of both. */
-import { nearest } from '@hyperward/catalogue'
 import type { GroupName, Service, ServiceEntry, TenantName } from '@hyperward/model'
 import { toGroupName } from '@hyperward/model'
 
 import type { DocumentReader, Field } from '../document/document-reader.ts'
 import { commonServices } from '../language/common-services.ts'
 import type { Declared } from './declared-names.ts'
-import { lookupName } from './name-scope.ts'
-import { mergeEntries, parseService, type WrittenService } from './parse-service.ts'
+import { lookupName, visibleNames } from './name-scope.ts'
+import { parseService, type WrittenService } from './parse-service.ts'
 import type { PolicyScope } from './policy-scope.ts'
 import { reportCycles } from './report-cycles.ts'
+import type { ServiceUnions } from './service-unions.ts'
 import { toService } from './to-service.ts'
 
 /** Names written in a document, and in the same map the catalogue's as `common/NAME`. */
 export function parseServices(
   reader: DocumentReader,
   declared: readonly Declared[],
+  unions: ServiceUnions,
 ): ReadonlyMap<GroupName, Service | null> {
   const services = new Map<GroupName, Service | null>(commonServiceNames())
   const written = new Map(declared.map(({ name, field }) => [name, parseService(reader, field)]))
@@ -36,32 +37,36 @@ export function parseServices(
     cyclic = true
     reader.report.add('service.cycle', field.path, field.keyPlace, { service: field.key, cycle })
   })
-  if (!cyclic) for (const { name } of declared) unite(name, written, members, services)
+  if (cyclic) return services
+  const finished = new Set<GroupName>()
+  for (const { name } of declared) unite(name, { written, members, services, unions, finished })
   return services
 }
 
+interface Uniting {
+  readonly written: ReadonlyMap<GroupName, WrittenService | null>
+  readonly members: ReadonlyMap<GroupName, readonly GroupName[]>
+  readonly services: Map<GroupName, Service | null>
+  readonly unions: ServiceUnions
+  readonly finished: Set<GroupName>
+}
+
 /** Fills in a service after those it names; they are no cycle. Iterative: a chain may be longer than the call stack. */
-function unite(
-  start: GroupName,
-  written: ReadonlyMap<GroupName, WrittenService | null>,
-  members: ReadonlyMap<GroupName, readonly GroupName[]>,
-  services: Map<GroupName, Service | null>,
-): void {
+function unite(start: GroupName, { written, members, services, unions, finished }: Uniting): void {
   const stack: GroupName[] = [start]
   for (let name = stack.at(-1); name !== undefined; name = stack.at(-1)) {
-    const own = written.get(name)
     const inner = members.get(name) ?? []
-    const waiting = inner.filter((one) => services.get(one) === null && written.get(one) !== null && written.has(one))
-    if (own !== undefined && own !== null && services.get(name) === null && waiting.length > 0) {
-      stack.push(...waiting)
+    const waiting = finished.has(name) ? [] : inner.filter((one) => written.has(one) && !finished.has(one))
+    if (waiting.length > 0) {
+      for (const one of waiting) stack.push(one)
       continue
     }
     stack.pop()
-    if (own === undefined || own === null || services.get(name) !== null) continue
+    const own = written.get(name)
+    if (finished.has(name)) continue
+    finished.add(name)
     const parts = inner.map((one) => services.get(one) ?? null)
-    if (parts.includes(null)) continue
-    const entries = parts.flatMap((part) => (part?.kind === 'some' ? part.entries : []))
-    services.set(name, { kind: 'some', entries: mergeEntries([...own.entries, ...entries]) })
+    if (own !== undefined && own !== null) services.set(name, unions.unite(own.entries, parts))
   }
 }
 
@@ -84,16 +89,11 @@ export function parseServiceField(scope: PolicyScope, field: Field | undefined):
   return written === null ? null : uniteRefs(scope, written.entries, written.names)
 }
 
+/** Null when a name is unknown or stands for what is wrong itself. */
 function uniteRefs(scope: PolicyScope, entries: readonly ServiceEntry[], refs: readonly Field[]): Service | null {
-  const all: ServiceEntry[] = [...entries]
-  let complete = true
-  for (const ref of refs) {
-    const name = resolveServiceRef(scope, ref)
-    const service = name === null ? null : (scope.services.get(name) ?? null)
-    if (service === null) complete = false
-    else if (service.kind === 'some') all.push(...service.entries)
-  }
-  return complete ? { kind: 'some', entries: mergeEntries(all) } : null
+  const names = refs.map((ref) => resolveServiceRef(scope, ref))
+  const parts = names.map((name) => (name === null ? null : (scope.services.get(name) ?? null)))
+  return entries.length === 0 ? scope.unions.uniteNamed([...new Set(names)], parts) : scope.unions.unite(entries, parts)
 }
 
 /** One's own before the catalogue's: a document keeps its meaning when the catalogue grows. */
@@ -121,7 +121,7 @@ function resolveServiceRef(
       if (!text.includes('/') && services.has(common)) return common
   }
   const bare = text.replace(/^common\//, '')
-  const hint = (found.kind === 'unknown' && found.nearest) || nearest(bare, Object.keys(commonServices))
+  const hint = reader.nearest(text, visibleNames(tenant, services)) || reader.nearest(bare, Object.keys(commonServices))
   reader.report.add('service.unknown', field.path, field.place, { service: text, nearest: hint })
   return null
 }
