@@ -73,7 +73,7 @@ test('what opens is told before what closes, and the counts are of all', () => {
     diffPolicies(one, other, { entries: limit }).entries.map((entry) => entry.severity)
   expect(severitiesOf(10)).toEqual(['opened', 'closed'])
   // the other way round the same connections close and open
-  expect(diffPolicies(other, one).entries.map(({ severity, from, to }) => [severity, from.vms, to.vms])).toEqual([
+  expect(diffPolicies(other, one).entries.map(({ severity, from, to }) => [severity, from.groups, to.groups])).toEqual([
     ['opened', ['acme/app'], ['acme/db']],
     ['closed', ['acme/web'], ['acme/app']],
   ])

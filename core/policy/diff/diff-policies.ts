@@ -43,7 +43,7 @@ export interface DiffLimits {
   readonly pairs?: number
 }
 
-export const defaultDiffLimits = { entries: 500, pairs: 20_000_000 } as const satisfies Required<DiffLimits>
+export const defaultDiffLimits = { entries: 200, pairs: 2_000_000 } as const satisfies Required<DiffLimits>
 
 export function diffPolicies(before: ResolvedPolicy, after: ResolvedPolicy, limits: DiffLimits = {}): PolicyDiff {
   const { entries: entryLimit, pairs: pairLimit } = { ...defaultDiffLimits, ...limits }

@@ -28,6 +28,7 @@ test('a guarantee holds exactly when no packet of the universe breaks it, howeve
           expect(counterexample === null).toBe(holds)
           if (counterexample === null) continue
           const { packet, explanation } = counterexample
+          expect(packet.source).not.toBe(packet.destination)
           expect(isMeant(policy, inventory, guarantee, packet)).toBe(true)
           expect(breaks(policy, inventory, guarantee, packet)).toBe(true)
           expect(explanation.verdict).toBe(referenceFate(policy, inventory, packet))

@@ -1,6 +1,7 @@
 /** Sets of atoms for a reader: whole groups by name where the set holds all of a group, then the VMs, addresses, networks that are left. */
 import type { Address, Prefix, TenantName } from '@hyperward/model'
 
+import { ownerOf } from '../resolve/claim-table.ts'
 import { compareText } from '../resolve/compare-text.ts'
 import type { ResolvedPolicy } from '../resolve/resolved-policy.ts'
 import type { AddressAtom } from './overlay-addresses.ts'
@@ -16,15 +17,20 @@ export interface Party {
   readonly world: boolean
 }
 
-export interface PartySummary {
+export interface PartySummary extends PartyNames {
+  /** How many endpoints' addresses the set has in all. */
+  readonly addresses: number
+  /** Most are in it: everything but these; then the names above are empty. Null where it is listed by what is in it. */
+  readonly anyBut: PartyNames | null
+}
+
+export interface PartyNames {
   /** Groups (or lists of groups, as rules name them) whose every member is in the set. */
   readonly groups: readonly string[]
   /** VMs as `tenant/vm`, of which no group above has all addresses in the set. */
   readonly vms: readonly string[]
   readonly networks: readonly Prefix[]
   readonly world: boolean
-  /** How many endpoints' addresses the set has in all. */
-  readonly addresses: number
 }
 
 export interface PartyWriter {
@@ -36,8 +42,8 @@ export interface PartyWriter {
 export function createPartyWriter(parts: readonly ResolvedPolicy[], all: readonly AddressAtom[]): PartyWriter {
   const parties = new Map<AddressAtom, Party>()
   const last = parts.at(-1)
-  let owners: ReadonlyMap<Address, string> | null = null
-  const vmOf = (address: Address): string | undefined => (owners ??= nameOwners(parts)).get(address)
+  let made: ReturnType<typeof createOwnerNames> | null = null
+  const vmOf = (address: Address): string | undefined => (made ??= createOwnerNames(parts))(address)
   let sides: ReadonlyMap<number, readonly AddressAtom[]> | null = null
   const toParty = (atom: AddressAtom): Party => {
     const already = parties.get(atom)
@@ -49,32 +55,39 @@ export function createPartyWriter(parts: readonly ResolvedPolicy[], all: readonl
     parties.set(atom, made)
     return made
   }
+  /** Whole groups first, the largest before others; then what no whole group has. */
+  const nameAll = (atoms: readonly AddressAtom[]): PartyNames => {
+    sides ??= indexSides(all)
+    const inside = new Set(atoms)
+    const left = new Set(atoms)
+    const candidates = new Set<number>()
+    for (const atom of atoms) for (const side of atom.classes.at(-1)?.signature.sides ?? []) candidates.add(side)
+    const whole = [...candidates]
+      .map((side) => ({ side, members: sides?.get(side) ?? [] }))
+      .filter(({ members }) => members.every((one) => inside.has(one)))
+      .sort((a, b) => b.members.length - a.members.length || a.side - b.side)
+    const groups: string[] = []
+    for (const { side, members } of whole) {
+      if (!members.some((one) => left.has(one))) continue
+      groups.push(last?.index.sides[side]?.key ?? '')
+      for (const one of members) left.delete(one)
+    }
+    const rest = [...left].map(toParty)
+    return {
+      groups,
+      vms: [...new Set(rest.flatMap(({ vms }) => vms))].sort(compareText),
+      networks: rest.flatMap(({ networks }) => networks).sort(compareText),
+      world: rest.some(({ world }) => world),
+    }
+  }
   return {
     toParty,
     summarize: (atoms) => {
-      sides ??= indexSides(all)
-      const groups: string[] = []
-      const left = new Set(atoms)
-      if (left.size === all.length) groups.push('any')
+      const addresses = atoms.reduce((sum, atom) => sum + atom.addresses.length, 0)
       const inside = new Set(atoms)
-      const candidates = new Set(atoms.flatMap((atom) => [...(atom.classes.at(-1)?.signature.sides ?? [])]))
-      const whole = [...candidates]
-        .map((side) => ({ side, members: sides?.get(side) ?? [] }))
-        .filter(({ members }) => members.every((one) => inside.has(one)))
-        .sort((a, b) => b.members.length - a.members.length || a.side - b.side)
-      for (const { side, members } of groups.length > 0 ? [] : whole) {
-        if (!members.some((one) => left.has(one))) continue
-        groups.push(last?.index.sides[side]?.key ?? '')
-        for (const one of members) left.delete(one)
-      }
-      const rest = groups.includes('any') ? [] : [...left].map(toParty)
-      return {
-        groups,
-        vms: [...new Set(rest.flatMap(({ vms }) => vms))].sort(compareText),
-        networks: rest.flatMap(({ networks }) => networks).sort(compareText),
-        world: rest.some(({ world }) => world),
-        addresses: atoms.reduce((sum, atom) => sum + atom.addresses.length, 0),
-      }
+      const missing = all.length > 2 && atoms.length * 2 > all.length ? all.filter((atom) => !inside.has(atom)) : null
+      if (missing === null) return { ...nameAll(atoms), addresses, anyBut: null }
+      return { groups: [], vms: [], networks: [], world: false, addresses, anyBut: nameAll(missing) }
     },
   }
 }
@@ -89,13 +102,19 @@ function indexSides(all: readonly AddressAtom[]): ReadonlyMap<number, readonly A
   return found
 }
 
-function nameOwners(parts: readonly ResolvedPolicy[]): ReadonlyMap<Address, string> {
-  const names = new Map<Address, string>()
-  for (const { records } of parts) {
-    for (const { vm, claims } of records.vms) {
-      const name = vm.tenant === null ? vm.name : `${vm.tenant}/${vm.name}`
-      for (const claim of claims) names.set(claim.address, name)
+/** Found by the endpoint that claims the address: most addresses are never asked for. */
+function createOwnerNames(parts: readonly ResolvedPolicy[]): (address: Address) => string | undefined {
+  const names = parts.map(({ records }) => ({
+    claims: records.claims,
+    byUuid: new Map<string, string>(
+      records.vms.map(({ vm }) => [vm.uuid, vm.tenant === null ? vm.name : `${vm.tenant}/${vm.name}`]),
+    ),
+  }))
+  return (address) => {
+    for (const { claims, byUuid } of names.toReversed()) {
+      const [uuid] = ownerOf(claims, address)?.split('/') ?? []
+      if (uuid !== undefined) return byUuid.get(uuid)
     }
+    return undefined
   }
-  return names
 }

@@ -66,9 +66,10 @@ export function createFates({ index, records }: ResolvedPolicy): Fates {
   const ask = (direction: Direction, local: IdentityClass, peer: IdentityClass): number => {
     if (local.signature.tenant === null) return 0
     const { rules, fallback, byPattern } = rowOf(direction, local)
+    // nearly every pair ends here
+    if (areDisjoint(peer.signature.unlikeWorld, rules.peerSides)) return fallback
     let pattern = ''
     for (const side of peer.signature.unlikeWorld) if (rules.peerSides.has(side)) pattern += `${side},`
-    if (pattern === '') return fallback
     const known = byPattern.get(pattern)
     if (known !== undefined) return known
     const number = answerNumber(rules, peer)
@@ -93,6 +94,12 @@ export function createFates({ index, records }: ResolvedPolicy): Fates {
 }
 
 const none: ReadonlySet<number> = new Set()
+
+function areDisjoint(some: ReadonlySet<number>, others: ReadonlySet<number>): boolean {
+  const [few, many] = some.size < others.size ? [some, others] : [others, some]
+  for (const one of few) if (many.has(one)) return false
+  return true
+}
 
 interface Row {
   readonly rules: LocalRules

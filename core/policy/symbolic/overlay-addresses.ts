@@ -35,6 +35,16 @@ export interface AddressAtoms {
   readonly atoms: readonly AddressAtom[]
   /** An address of it: an endpoint's if it has one. Null when it has none of this family. */
   readonly exampleOf: (atom: AddressAtom, family: Family) => Address | null
+  /** The atom of any address, an endpoint's or not. */
+  readonly atomOf: (address: Address) => AddressAtom
+  /** Per policy, the one endpoint that has all addresses of an atom in a family; null when there are others. */
+  readonly ownersOf: (atom: AddressAtom, family: Family) => readonly (EndpointId | null)[]
+  /** Two addresses between which there is a packet. */
+  readonly examplePair: (
+    source: AddressAtom,
+    destination: AddressAtom,
+    family: Family,
+  ) => readonly [source: Address, destination: Address] | null
   /** The families in which a packet from one to the other can be; none = there is no such packet. An endpoint sends itself nothing over the network. */
   readonly familiesOfPair: (source: AddressAtom, destination: AddressAtom) => readonly Family[]
 }
@@ -46,7 +56,9 @@ interface DraftAtom extends AddressAtom {
 }
 
 /** One policy, or two. */
-export function overlayAddresses(parts: readonly [ResolvedPolicy] | readonly [ResolvedPolicy, ResolvedPolicy]): AddressAtoms {
+export function overlayAddresses(
+  parts: readonly [ResolvedPolicy] | readonly [ResolvedPolicy, ResolvedPolicy],
+): AddressAtoms {
   const [first, second = first] = parts
   const [one, other] = [toLayer(first), first === second ? null : toLayer(second)]
   const atoms: DraftAtom[] = []
@@ -71,14 +83,19 @@ export function overlayAddresses(parts: readonly [ResolvedPolicy] | readonly [Re
     atomOf(one.identityOfPrefix(prefix), other?.identityOfPrefix(prefix) ?? worldIdentity).networks.push(prefix)
   }
   atomOf(worldIdentity, worldIdentity).world = true
-  return { atoms, ...createQuestions(parts, prefixes) }
+  return {
+    atoms,
+    atomOf: (address) => atomOf(one.identityOf(address), other?.identityOf(address) ?? worldIdentity),
+    ...createQuestions(parts, prefixes),
+  }
 }
 
-function toLayer({ classes, networks }: ResolvedPolicy) {
+function toLayer({ classes, networks, addresses }: ResolvedPolicy) {
   const positions = new Map<number, number>(classes.map((one, at) => [one.identity, at]))
   const exact = new Map<Prefix, number>(networks.map(({ prefix, identity }) => [prefix, identity]))
   let made: ReturnType<typeof createPrefixLookup> | null = null
   const prefixes = () => (made ??= createPrefixLookup(networks))
+  const lookup = (address: Address): number => prefixes().ofAddress(toAddressValue(address))
   return {
     positionOf: (identity: number): number => {
       const found = positions.get(identity)
@@ -91,7 +108,8 @@ function toLayer({ classes, networks }: ResolvedPolicy) {
       return found
     },
     /** Of an address that is no endpoint's here. */
-    lookup: (address: Address): number => prefixes().ofAddress(toAddressValue(address)),
+    lookup,
+    identityOf: (address: Address): number => findAddress(addresses, address)?.identity ?? lookup(address),
     identityOfPrefix: (prefix: Prefix): number => exact.get(prefix) ?? prefixes().ofPrefix(toPrefixValue(prefix)),
   }
 }
@@ -122,50 +140,72 @@ function forEachAddress(
 function createQuestions(
   parts: readonly ResolvedPolicy[],
   prefixes: readonly Prefix[],
-): Pick<AddressAtoms, 'exampleOf' | 'familiesOfPair'> {
-  const isTaken = (address: Address): boolean => parts.some((part) => isListed(part.addresses, address))
+): Pick<AddressAtoms, 'exampleOf' | 'ownersOf' | 'familiesOfPair' | 'examplePair'> {
+  const isTaken = (address: Address): boolean =>
+    parts.some((part) => findAddress(part.addresses, address) !== undefined)
   let made: ReturnType<typeof createFreeAddresses> | null = null
   const free = () => (made ??= createFreeAddresses(prefixes, isTaken))
-  const examples = { 4: [] as (Address | null | undefined)[], 6: [] as (Address | null | undefined)[] } // as: filled by need
-  const owners: (readonly (EndpointId | null)[] | undefined)[] = []
+  const known = { 4: [] as (Example | undefined)[], 6: [] as (Example | undefined)[] } // as: an empty list to be filled by atom number
 
-  const find = (atom: AddressAtom, family: Family): Address | null => {
-    const own = atom.addresses.filter((address) => familyOf(address) === family)
-    const named = own.find((address) => !address.startsWith('fe80:')) ?? own[0]
-    if (named !== undefined) return named
+  const findFree = (atom: AddressAtom, family: Family): Address | null => {
     for (const prefix of atom.networks) {
       const found = familyOf(prefix) === family ? free().inside(prefix) : null
       if (found !== null) return found
     }
     return atom.world ? free().outside(family) : null
   }
-  const exampleOf = (atom: AddressAtom, family: Family): Address | null => {
-    const already = examples[family][atom.number]
+  const ask = (atom: AddressAtom, family: Family): Example => {
+    const already = known[family][atom.number]
     if (already !== undefined) return already
-    const found = find(atom, family)
-    examples[family][atom.number] = found
-    return found
+    const own = atom.addresses.filter((address) => familyOf(address) === family)
+    const unowned = findFree(atom, family)
+    const address = own.find((one) => !one.startsWith('fe80:')) ?? own[0] ?? unowned
+    const owners = parts.map((part) => (unowned === null ? onlyOwner(part, own) : null))
+    const made = { address, unowned, owners }
+    known[family][atom.number] = made
+    return made
   }
-  /** Per part, the one endpoint that has all addresses of an atom; null when there are others. */
-  const ownersOf = (atom: AddressAtom): readonly (EndpointId | null)[] => {
-    const already = owners[atom.number]
-    if (already !== undefined) return already
-    const mixed = atom.world || atom.networks.length > 0
-    const found = parts.map((part) => (mixed ? null : onlyOwner(part, atom.addresses)))
-    owners[atom.number] = found
-    return found
+  const canPair = (source: AddressAtom, destination: AddressAtom, family: Family): boolean => {
+    const [one, other] = [ask(source, family), ask(destination, family)]
+    if (one.address === null || other.address === null) return false
+    for (const [at, owner] of one.owners.entries()) if (owner !== null && owner === other.owners[at]) return false
+    return true
+  }
+  const findApart = (atom: AddressAtom, family: Family, from: Address): Address | null => {
+    const isApart = (address: Address): boolean =>
+      address !== from &&
+      parts.every(({ records }) => {
+        const owner = ownerOf(records.claims, address)
+        return owner === null || owner !== ownerOf(records.claims, from)
+      })
+    const { address, unowned } = ask(atom, family)
+    if (address !== null && isApart(address)) return address
+    return atom.addresses.find((one) => familyOf(one) === family && isApart(one)) ?? unowned
   }
   return {
-    exampleOf,
+    exampleOf: (atom, family) => ask(atom, family).address,
+    ownersOf: (atom, family) => ask(atom, family).owners,
     familiesOfPair: (source, destination) => {
-      const others = ownersOf(destination)
-      for (const [at, owner] of ownersOf(source).entries()) if (owner !== null && owner === others[at]) return noFamily
-      const v4 = exampleOf(source, 4) !== null && exampleOf(destination, 4) !== null
-      const v6 = exampleOf(source, 6) !== null && exampleOf(destination, 6) !== null
-      if (v4) return v6 ? bothFamilies : onlyV4
-      return v6 ? onlyV6 : noFamily
+      if (canPair(source, destination, 4)) return canPair(source, destination, 6) ? bothFamilies : onlyV4
+      return canPair(source, destination, 6) ? onlyV6 : noFamily
+    },
+    examplePair: (source, destination, family) => {
+      if (!canPair(source, destination, family)) return null
+      const [one, other] = [ask(source, family).address, ask(destination, family).address]
+      if (one === null || other === null) return null
+      const far = findApart(destination, family, one)
+      if (far !== null) return [one, far]
+      const near = findApart(source, family, other)
+      return near === null ? null : [near, other]
     },
   }
+}
+
+interface Example {
+  readonly address: Address | null
+  /** One that is no endpoint's. */
+  readonly unowned: Address | null
+  readonly owners: readonly (EndpointId | null)[]
 }
 
 const noFamily: readonly Family[] = []
@@ -188,7 +228,7 @@ function onlyOwner({ records }: ResolvedPolicy, addresses: readonly Address[]): 
   return only
 }
 
-function isListed(entries: Listed, address: Address): boolean {
+function findAddress(entries: Listed, address: Address): Listed[number] | undefined {
   let low = 0
   let high = entries.length
   while (low < high) {
@@ -196,5 +236,6 @@ function isListed(entries: Listed, address: Address): boolean {
     if ((entries[middle]?.address ?? '') < address) low = middle + 1
     else high = middle
   }
-  return entries[low]?.address === address
+  const entry = entries[low]
+  return entry?.address === address ? entry : undefined
 }

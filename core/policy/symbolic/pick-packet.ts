@@ -6,15 +6,14 @@ import type { ServiceAtom, ServiceAtoms } from './refine-services.ts'
 
 /** A packet of the two address atoms and the service atom; null when there is none: ICMP of one family is none of the other's. */
 export function pickPacket(
-  { exampleOf, familiesOfPair }: AddressAtoms,
+  { examplePair, familiesOfPair }: AddressAtoms,
   { protocols }: ServiceAtoms,
   pair: { readonly source: AddressAtom; readonly destination: AddressAtom; readonly service: ServiceAtom },
 ): Packet | null {
   for (const family of familiesOfPair(pair.source, pair.destination)) {
-    const source = exampleOf(pair.source, family)
-    const destination = exampleOf(pair.destination, family)
+    const found = examplePair(pair.source, pair.destination, family)
     const chosen = pickProtocol(pair.service, protocols, family)
-    if (source !== null && destination !== null && chosen !== null) return { source, destination, ...chosen }
+    if (found !== null && chosen !== null) return { source: found[0], destination: found[1], ...chosen }
   }
   return null
 }
