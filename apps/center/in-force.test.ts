@@ -72,8 +72,11 @@ test('a rule comes and goes by its schedule and its expiry date, each time at a 
   const fourth = await agent.expectPlan((plan) => plan.revision === 4)
   const verdicts = [first, second, third, fourth].map(({ body }) => {
     const { rules, verdicts: rows } = JSON.parse(body).sections
-    const names = new Map(rules.map((rule: { number: number; name: string }) => [rule.number, rule.name]))
-    return [...new Set(rows.map((row: { rule: number }) => names.get(row.rule)))].toSorted()
+    const names = new Map<number, string>(
+      rules.map((rule: { number: number; name: string }) => [rule.number, rule.name]),
+    )
+    const refs: readonly string[] = rows.map((row: { rule: number }) => names.get(row.rule) ?? '')
+    return [...new Set(refs)].sort()
   })
   expect(verdicts).toEqual([
     ['for-now', 'web-to-db'],

@@ -13,6 +13,7 @@ export const actions = {
   'policy:publish': 'administrator',
   'policy:read': 'administrator',
   'rule:read': 'administrator',
+  'simulation:read': 'administrator',
   'status:read': 'administrator',
   'vm:write': 'administrator',
 } as const satisfies Record<string, 'administrator' | 'client-certificate' | 'enrolment-token'>

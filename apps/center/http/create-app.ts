@@ -15,6 +15,7 @@ import { addEnrollRoute } from '../routes/enroll.ts'
 import { addHostRoutes } from '../routes/hosts.ts'
 import { addObservedRoutes } from '../routes/observed.ts'
 import { addPolicyRoutes } from '../routes/policy.ts'
+import { addQuestionRoutes } from '../routes/questions.ts'
 import { addRuleRoutes } from '../routes/rules.ts'
 import { addStatusRoute } from '../routes/status.ts'
 import type { Services } from '../services/services.ts'
@@ -65,6 +66,7 @@ export async function createApp(
     addHostRoutes(routes, services)
     addEndpointRoutes(routes, services)
     addPolicyRoutes(routes, services)
+    addQuestionRoutes(routes, services)
     addRuleRoutes(routes, services)
     addObservedRoutes(routes, services)
     addEnrollRoute(routes, services)

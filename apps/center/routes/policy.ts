@@ -19,12 +19,9 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 
 import { readPublication } from '../services/read-publication.ts'
-import type { Candidate } from '../services/publisher.ts'
 import type { Services } from '../services/services.ts'
+import { bodyLimit, defaultFile, toCandidate } from './candidate.ts'
 import { acts, byAdministrator, errorAnswers, typed } from './route.ts'
-
-const bodyLimit = 16 * 1024 * 1024
-const defaultFile = 'policy.yaml'
 
 export function addPolicyRoutes(app: FastifyInstance, services: Services): void {
   const { store, publisher } = services
@@ -169,10 +166,6 @@ export function addPolicyRoutes(app: FastifyInstance, services: Services): void 
     },
     async (request) => publisher.explain(request.body.policy, toPacket(request.body)),
   )
-}
-
-function toCandidate(body: z.infer<typeof candidateSchema>): Candidate | null {
-  return body.text === undefined ? null : { text: body.text, file: body.file ?? defaultFile }
 }
 
 function toApiDraft(row: Awaited<ReturnType<typeof readDraft>>, warnings: ApiDraft['warnings']): ApiDraft {

@@ -100,8 +100,9 @@ interface Published {
   readonly revision: number
   readonly digest: string
   readonly policy: Policy
-  /** Without the rules that did not hold when it was last looked at. */
+  /** Without the rules that did not hold when it was last looked at, which was then. */
   readonly active: Policy
+  readonly activeAtMs: number
   readonly compiled: Compilation | null
 }
 
@@ -120,10 +121,15 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     onDue: () => onInventoryChange(),
   })
 
-  /** Of the rules that hold now. */
-  const compile = (policy: Policy, revision: number, previous: Compilation | null): Compilation =>
+  /** Of the rules that hold at a time. */
+  const compile = (
+    policy: Policy,
+    revision: number,
+    previous: Compilation | null,
+    nowMs = clock().getTime(),
+  ): Compilation =>
     compilePolicy({
-      policy: activeAt(policy, clock().getTime()),
+      policy: activeAt(policy, nowMs),
       inventory: inventory.inventory(),
       revision: toRevision(revision),
       previous,
@@ -144,7 +150,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
 
   /** Stores the plans that differ, at the next revision; then they count. */
   const commit = async (
-    next: { readonly policy: Policy; readonly digest: string; readonly compiled: Compilation },
+    next: Pick<Published, 'policy' | 'digest' | 'activeAtMs'> & { readonly compiled: Compilation },
     cause: PublicationCause,
     by: string,
     text: Candidate | null,
@@ -184,14 +190,15 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     await problems.settleContests()
     if (published === null) return tellProblems(null)
     const before = published
+    const activeAtMs = clock().getTime()
     try {
-      const compiled = compile(before.active, before.revision + 1, before.compiled)
+      const compiled = compile(before.active, before.revision + 1, before.compiled, activeAtMs)
       const active = compiled.resolved.policy
       const isScheduled = active !== before.active
       if (compiled.plans.some((plan) => hosts.isChanged(plan))) {
-        await commit({ ...before, compiled }, isScheduled ? 'schedule' : 'inventory', 'center', null)
+        await commit({ ...before, compiled, activeAtMs }, isScheduled ? 'schedule' : 'inventory', 'center', null)
       } else {
-        published = { ...before, active, compiled }
+        published = { ...before, active, activeAtMs, compiled }
         hosts.keepTexts(compiled)
       }
       if (isScheduled) await recorder.event(null, 'schedule', describeTurn(before.active, active, published.revision))
@@ -204,9 +211,9 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     waitForTurn()
   }
 
-  /** The next time a rule comes or goes. */
+  /** The next time a rule comes or goes; one that came while we were at work is due at once. */
   const waitForTurn = (): void => {
-    timer.set(published === null ? null : nextChange(published.active, clock().getTime()))
+    timer.set(published === null ? null : nextChange(published.active, published.activeAtMs))
   }
 
   const onInventoryChange = (): void => {
@@ -227,8 +234,10 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       if (latest === null) return tellProblems(null)
       const { policy } = parse({ text: latest.body, file: latest.file })
       // as it was then: the inventory may have changed since, and rules may have come or gone
-      const active = activeAt(policy, latest.published_at.getTime())
-      published = { revision: latest.revision, digest: latest.policy_digest, policy, active, compiled: null }
+      const activeAtMs = latest.published_at.getTime()
+      const active = activeAt(policy, activeAtMs)
+      const { revision, policy_digest: digest } = latest
+      published = { revision, digest, policy, active, activeAtMs, compiled: null }
       await serial(recompile)
     },
     revision: () => published?.revision ?? 0,
@@ -296,14 +305,15 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
           throw new OperationError('policy.draft-conflict', 'the draft is another now; look at it and publish again')
         }
         const { policy, warnings } = parse(draft)
-        const compiled = compile(policy, revision + 1, published?.compiled ?? null)
+        const activeAtMs = clock().getTime()
+        const compiled = compile(policy, revision + 1, published?.compiled ?? null, activeAtMs)
         const proved = proveGuarantees(compiled.resolved)
         refuseBroken(proved)
         const told = compiled.plans.map((plan) => {
           return { host: plan.host, digest: plan.digest, changed: hosts.isChanged(plan) }
         })
         const changed = digest !== published?.digest || told.some((host) => host.changed)
-        const made = changed ? await commit({ policy, digest, compiled }, 'publish', by, draft) : revision
+        const made = changed ? await commit({ policy, digest, compiled, activeAtMs }, 'publish', by, draft) : revision
         await tellProblems(compiled)
         await guarantees.tell(proved)
         waitForTurn()

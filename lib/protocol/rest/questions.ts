@@ -1,0 +1,107 @@
+/** REST: questions about a policy over the present inventory: prove, lint, simulate, recommend. Nothing is written. */
+import { z } from 'zod'
+
+import { diagnosticSchema, nameSchema, timeSchema } from './common.ts'
+import { candidateSchema, explanationSchema, packetSchema } from './policy.ts'
+
+/** A text to try; without it the stored draft, or with `policy: published` what is in force. */
+export const questionSchema = candidateSchema.extend({ policy: z.enum(['draft', 'published']).optional() })
+
+export const guaranteeResultSchema = z
+  .strictObject({
+    /** `tenant/name`, or `/name` for the provider's. */
+    name: z.string(),
+    tenant: nameSchema.nullable(),
+    kind: z.enum(['never', 'always', 'only-through']),
+    description: z.string().nullable(),
+    holds: z.boolean(),
+    /** It says something about no packet at all. */
+    vacuous: z.boolean(),
+    brokenPairs: z.number().int(),
+    /** More pairs than `brokenPairs` may break it. */
+    countIsBound: z.boolean(),
+    /** A connection that breaks it, and why. */
+    counterexample: z
+      .strictObject({ packet: packetSchema, explanation: explanationSchema, sentence: z.string() })
+      .nullable(),
+  })
+  .meta({ id: 'GuaranteeResult' })
+
+export const proveResultSchema = z
+  .strictObject({ guarantees: z.array(guaranteeResultSchema), warnings: z.array(diagnosticSchema) })
+  .meta({ id: 'ProveResult' })
+
+/** Findings are warnings: none keeps a policy from being published. */
+export const lintResultSchema = z.strictObject({ findings: z.array(diagnosticSchema) }).meta({ id: 'LintResult' })
+
+/** Which recorded flows: the latest, at most `most`. */
+const flowSelection = {
+  sinceTime: z.iso.datetime({ offset: true }).optional(),
+  host: nameSchema.optional(),
+  tenant: nameSchema.optional(),
+  most: z.number().int().min(1).max(200_000).optional(),
+}
+
+export const simulateSchema = candidateSchema.extend({
+  ...flowSelection,
+  /** Compare with what was recorded instead of what is published. */
+  recorded: z.boolean().optional(),
+})
+
+const fateSchema = z.strictObject({ verdict: z.string(), rule: z.string().nullable() })
+const simulatedPartySchema = z.strictObject({ name: z.string(), tenant: nameSchema.nullable() })
+
+export const simulationSchema = z
+  .strictObject({
+    /** Worst first: what breaks, what opens, what differs; a bounded list. */
+    changes: z.array(
+      z.strictObject({
+        kind: z.enum(['breaks', 'opens', 'differs']),
+        source: simulatedPartySchema,
+        destination: simulatedPartySchema,
+        protocol: z.number().int(),
+        port: z.number().int().nullable(),
+        before: fateSchema,
+        after: fateSchema,
+        connections: z.number().int(),
+        first: timeSchema,
+        last: timeSchema,
+      }),
+    ),
+    /** Changes left out of the list because it is bounded. */
+    more: z.number().int(),
+    /** Flows read, and distinct connections among them. */
+    flows: z.number().int(),
+    records: z.number().int(),
+    connections: z.number().int(),
+    changed: z.strictObject({ breaks: z.number().int(), opens: z.number().int(), differs: z.number().int() }),
+    vms: z.array(z.string()),
+    tenants: z.array(nameSchema),
+    warnings: z.array(diagnosticSchema),
+  })
+  .meta({ id: 'Simulation' })
+
+export const recommendSchema = z.strictObject({
+  ...flowSelection,
+  generalize: z.enum(['exact', 'group']).optional(),
+  share: z.number().min(0).max(1).optional(),
+  includeRefused: z.boolean().optional(),
+})
+
+export const recommendationSchema = z
+  .strictObject({
+    /** A policy document to read and edit. */
+    text: z.string(),
+    rules: z.number().int(),
+    flows: z.number().int(),
+    records: z.number().int(),
+    connections: z.number().int(),
+    refused: z.number().int(),
+    elsewhere: z.number().int(),
+  })
+  .meta({ id: 'Recommendation' })
+
+export type ApiGuaranteeResult = z.infer<typeof guaranteeResultSchema>
+export type ApiProveResult = z.infer<typeof proveResultSchema>
+export type ApiSimulation = z.infer<typeof simulationSchema>
+export type ApiRecommendation = z.infer<typeof recommendationSchema>
