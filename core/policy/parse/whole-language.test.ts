@@ -135,6 +135,9 @@ test('a policy over several files is the policy of one, in whatever order they a
   const one = `provider:
   groups: {office: {networks: [10.0.0.0/8]}}
   services: {web: {services: [http, https]}}
+  exclusions:
+    - {name: a, members: office, reason: r, expires: 2027-01-01}
+    - {name: z, members: 10.9.9.9, reason: r, expires: 2027-01-01}
 tenants:
   acme:
     groups: {web: {labels: {tier: web}}, all: {groups: [web]}}
@@ -144,14 +147,17 @@ tenants:
   globex: {default: drop}
 `
   const files = [
-    { file: 'z.yaml', text: `${head}provider:\n  services: {web: {services: [http, https]}}\ntenants: {globex: {}}\n` },
+    {
+      file: 'z.yaml',
+      text: `${head}provider:\n  services: {web: {services: [http, https]}}\n  exclusions: [{name: z, members: 10.9.9.9, reason: r, expires: 2027-01-01}]\ntenants: {globex: {}}\n`,
+    },
     {
       file: 'b.yaml',
       text: `${head}tenants:\n  acme:\n    groups: {all: {groups: [web]}}\n    policies:\n      - {policy: b, order: 2, rules: [{name: r, from: all, to: 10.9.9.9, action: drop}]}\n`,
     },
     {
       file: 'a.yaml',
-      text: `${head}provider: {groups: {office: {networks: [10.0.0.0/8]}}}\ntenants:\n  globex: {default: drop}\n  acme:\n    groups: {web: {labels: {tier: web}}}\n    policies:\n      - {policy: a, order: 1, rules: [{name: r, from: provider/office, to: all, service: provider/web, action: allow}]}\n`,
+      text: `${head}provider:\n  groups: {office: {networks: [10.0.0.0/8]}}\n  exclusions: [{name: a, members: office, reason: r, expires: 2027-01-01}]\ntenants:\n  globex: {default: drop}\n  acme:\n    groups: {web: {labels: {tier: web}}}\n    policies:\n      - {policy: a, order: 1, rules: [{name: r, from: provider/office, to: all, service: provider/web, action: allow}]}\n`,
     },
   ]
   const whole = withoutPlaces(policyOf(one))
