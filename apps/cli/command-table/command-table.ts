@@ -1,3 +1,4 @@
+import { adviseCommands } from './advise-commands.ts'
 import type { CommandSpec, OptionValues } from './command-spec.ts'
 import type { globalOptions } from './global-options.ts'
 import { languageCommands } from './language-commands.ts'
@@ -5,7 +6,13 @@ import { observeCommands } from './observe-commands.ts'
 import { policyCommands } from './policy-commands.ts'
 import { setupCommands } from './setup-commands.ts'
 
-export const commandTable = { ...policyCommands, ...languageCommands, ...observeCommands, ...setupCommands } as const
+export const commandTable = {
+  ...policyCommands,
+  ...adviseCommands,
+  ...languageCommands,
+  ...observeCommands,
+  ...setupCommands,
+} as const
 
 export type CommandName = keyof typeof commandTable
 export type GlobalValues = OptionValues<typeof globalOptions>
@@ -16,7 +23,7 @@ export const commandNames = Object.keys(commandTable) as readonly CommandName[] 
 
 /** Sections of the help page, in order. */
 export const commandSections = [
-  { title: 'cli.section.policy', names: Object.keys({ ...policyCommands, ...languageCommands }) },
+  { title: 'cli.section.policy', names: Object.keys({ ...policyCommands, ...adviseCommands, ...languageCommands }) },
   { title: 'cli.section.observe', names: Object.keys(observeCommands) },
   { title: 'cli.section.setup', names: Object.keys(setupCommands) },
 ] as const

@@ -96,6 +96,7 @@ const exitsOfCodes: Readonly<Record<string, ExitName>> = {
   'cli.ca-unreadable': 'unreachable',
   'cli.fingerprint-mismatch': 'unreachable',
   'cli.no-token': 'unauthorized',
+  'cli.records-unreadable': 'diagnostics',
   'cli.token-exposed': 'unauthorized',
   'cli.token-unreadable': 'unauthorized',
 }

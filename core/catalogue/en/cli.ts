@@ -17,6 +17,7 @@ export const cliEn = {
   'cli.command.diff': 'Show which connections change verdict, and by which rules',
   'cli.command.publish': 'Publish the draft and wait until every host has it in force',
   'cli.command.explain': 'Tell which rule decides a connection',
+  'cli.command.import': 'Make a policy of another product’s firewall files',
   'cli.command.fmt': 'Lay a policy out in the canonical way',
   'cli.command.schema-policy': 'Print the JSON Schema of the policy language',
   'cli.command.policy-show': 'Print the published policy, or the draft',
@@ -37,6 +38,9 @@ export const cliEn = {
   'cli.command.completion': 'Print completion for a shell',
   'cli.command.version': 'Print the version',
   'cli.command.help': 'Explain a command',
+  'cli.command.lint': 'Tell what is doubtful about a policy',
+  'cli.command.simulate': 'Show which recorded connections would fare otherwise',
+  'cli.command.recommend': 'Write a policy that allows what was recorded',
 
   'cli.about.apply':
     'The text is checked by the center against what exists there. With an error nothing is stored; warnings do not keep it from being stored. Nothing is in force until it is published. Several files, or a directory (its .yaml files), are one policy. FILE - reads standard input.',
@@ -48,6 +52,8 @@ export const cliEn = {
     'A host has the policy in force when its agent says so. If some host has not in time, the exit code tells; the publication stays and hosts that come back take it. --wait 0s does not wait.',
   'cli.about.explain':
     'SOURCE and DESTINATION are addresses or names of VMs. SERVICE is tcp/5432, udp/53, sctp/3868, icmp/echo-request, icmpv6/128, or a protocol number. All pairs of addresses of one family are told; the connection passes only where each side allows it.',
+  'cli.about.import':
+    'KIND is proxmox (cluster.fw, NNN.fw), nwfilter (libvirt XML), openstack (security groups as JSON) or iptables (iptables-save, ip6tables-save, ipset save). Prints the policy; nothing is sent anywhere. What has no equal comes out narrower, never wider, and is told with file and line. No center is asked.',
   'cli.about.fmt':
     'Fields in the order of the documentation, two spaces, comments kept; the meaning is never changed. Prints the text of one FILE; with --write the files are written, with --check the run ends with 1 when one is laid out otherwise. A directory stands for the .yaml files in it, - for standard input.',
   'cli.about.schema-policy':
@@ -80,6 +86,12 @@ export const cliEn = {
   'cli.about.completion': 'Commands, options and their values.',
   'cli.about.version': 'The version of this command.',
   'cli.about.help': 'Without a name, the list of commands.',
+  'cli.about.lint':
+    'Rules that never decide, that nobody would miss, that match nothing, that contradict each other, that are over, too broad or unused, and groups without members. What is said of rules is computed over all packets: those told as shadowed or redundant can be taken out together, and no verdict changes. With --inventory no center is asked.',
+  'cli.about.simulate':
+    'Replays what was recorded against FILE, or the draft: what would be refused that passes now, what would pass that is refused, how often, and whom that concerns. Compared with what is published (offline: with --against), or with --recorded with what was seen to happen. With --inventory and --flows no center is asked.',
+  'cli.about.recommend':
+    'The document goes to stdout, with what each rule carried beside it; nothing is stored. Exact unless asked otherwise: two VMs may talk with a service only if they were seen to. With --generalize group, where labels select a set of VMs of which --share percent (default 100) took part in two pairs at least, the whole set may; and four addresses outside in one /24 or /64 open it. Read it before you apply it. With --inventory and --flows no center is asked.',
 
   'cli.option.json': 'print JSON for programs instead of text',
   'cli.option.lang': 'language of the output; default from LC_ALL, LC_MESSAGES, LANG',
@@ -91,6 +103,10 @@ export const cliEn = {
   'cli.option.check': 'only check; store nothing',
   'cli.option.fmt-check': 'write nothing; end with 1 when a file is laid out otherwise',
   'cli.option.fmt-write': 'write the files that change',
+  'cli.option.import-interface': 'the only network card that conditions on interfaces mean; may be repeated',
+  'cli.option.import-name': 'iptables: name of the machine, the value of the label firewall',
+  'cli.option.import-tenant': 'tenant of the result; default imported (OpenStack: the project)',
+  'cli.option.import-view': 'iptables: a VM’s own file (INPUT, OUTPUT) or a hypervisor’s (FORWARD)',
   'cli.option.inventory': 'work offline with this inventory',
   'cli.option.against': 'the policy to compare with, instead of the published one',
   'cli.option.exit-code': 'end with 1 when something differs',
@@ -125,6 +141,14 @@ export const cliEn = {
   'cli.option.reset': 'take back: tenant, labels, label:KEY, addresses, addresses:MAC',
   'cli.option.fingerprint': 'SHA-256 of the center’s CA certificate',
   'cli.option.walk': 'tell every rule on the way, also those that do not match',
+  'cli.option.hits': 'counters, as rules --json prints them: tells unused rules (with --inventory)',
+  'cli.option.recorded-flows': 'recorded flows, as flows --json or events --follow --json print them',
+  'cli.option.flows-since': 'only flows newer than this: 7d, or a time',
+  'cli.option.simulate-against': 'offline: compare with this policy instead of what was recorded',
+  'cli.option.recorded': 'compare with what was recorded',
+  'cli.option.generalize': 'allow exactly what was seen (the default), or whole labelled sets',
+  'cli.option.share': 'of a set, the percentage that must have been seen; default 100',
+  'cli.option.refused': 'allow, too, what was only ever refused',
 
   'cli.exit.ok': 'done; what was expected holds',
   'cli.exit.failed': 'the operation failed, or an expectation was not met',
@@ -203,6 +227,7 @@ export const cliEn = {
   'cli.error.vm-unknown': 'There is no VM "{name}".[ Did you mean "{nearest}"?]',
   'cli.error.no-common-family': '{source} and {destination} have no addresses of one family.',
   'cli.error.bug': 'This is a defect of the CLI: {problem}. Please report it.',
+  'cli.error.records-unreadable': '{path} is not what {command} prints: {problem}.',
 
   'cli.word.yes': 'yes',
   'cli.word.no': 'no',
@@ -223,6 +248,9 @@ export const cliEn = {
   'cli.verdict.inspect': 'inspect',
   'cli.verdict.pass': 'pass',
   'cli.verdict.reject': 'reject',
+  'cli.verdict.recorded-passed': 'passed',
+  'cli.verdict.recorded-refused': 'refused',
+  'cli.verdict.not-enforced': 'not enforced',
   'cli.outcome.decides': 'decides',
   'cli.outcome.passes': 'matches, and passes to the next tier',
   'cli.outcome.monitors': 'matches, but only watches (monitor)',
@@ -235,6 +263,9 @@ export const cliEn = {
   'cli.outcome.other-service': 'another service',
   'cli.outcome.after-decision': 'not asked: an earlier rule decided',
   'cli.outcome.tier-passed': 'not asked: an earlier rule passed to the next tier',
+  'cli.change.breaks': 'breaks',
+  'cli.change.opens': 'opens',
+  'cli.change.differs': 'differs',
   'cli.direction.ingress': 'ingress',
   'cli.direction.egress': 'egress',
   'cli.state.enforced': 'enforced',
@@ -294,6 +325,7 @@ export const cliEn = {
   'cli.column.setting': 'setting',
   'cli.column.value': 'value',
   'cli.column.origin': 'from',
+  'cli.column.connections': 'connections',
 
   'cli.origin.option': 'an option',
   'cli.origin.environment': 'the environment',
@@ -360,6 +392,15 @@ export const cliEn = {
   'cli.said.would-match': 'it would match',
   'cli.said.walk-rest': '{n} rules do not match; --walk tells each.',
   'cli.said.through-profile': 'through the gateway, profile {profile}',
+  'cli.said.lint-none': 'Nothing is doubtful.',
+  'cli.said.lint-found': '{n} findings.',
+  'cli.said.simulated': '{connections} connections in {records} kinds replayed.',
+  'cli.said.simulated-changes':
+    '{breaks} would break, {opens} would be opened, {differs} would pass or be refused in another way.',
+  'cli.said.concerned': 'Concerned: {vms} (tenants: {tenants}).',
+  'cli.said.recommended': '{rules} rules allow {connections} connections in {records} recorded flows.',
+  'cli.said.recommended-refused': '{n} flows that were only ever refused are left out; --refused allows them, too.',
+  'cli.said.recommended-elsewhere': '{n} flows of which no end, or both, is one of the VMs here are left out.',
 
   'cli.end.closed': 'closed',
   'cli.end.reset': 'reset',

@@ -18,6 +18,7 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.command.diff': '显示哪些连接的判定会改变，由哪些规则引起',
   'cli.command.publish': '发布草稿，并等待每台主机生效',
   'cli.command.explain': '说明哪条规则决定某个连接',
+  'cli.command.import': '把其他产品的防火墙文件变成策略',
   'cli.command.fmt': '以规范格式排版策略',
   'cli.command.schema-policy': '打印策略语言的 JSON Schema',
   'cli.command.policy-show': '打印已发布的策略或草稿',
@@ -38,6 +39,9 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.command.completion': '打印 shell 补全脚本',
   'cli.command.version': '打印版本',
   'cli.command.help': '说明某个命令',
+  'cli.command.lint': '指出策略中的可疑之处',
+  'cli.command.simulate': '显示哪些已记录的连接会有不同结果',
+  'cli.command.recommend': '根据已记录的连接写出策略',
 
   'cli.about.apply':
     '由策略中心对照现有对象检查文本。有错误时不存储任何内容；警告不妨碍存储。发布之前不会生效。多个文件或一个目录（其中的 .yaml 文件）合为一份策略。FILE 为 - 时读标准输入。',
@@ -48,6 +52,8 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
     '主机的代理报告后，才算在该主机生效。若有主机未及时生效，退出码会表明；发布仍然有效，主机恢复后会取得该计划。--wait 0s 表示不等待。',
   'cli.about.explain':
     'SOURCE 和 DESTINATION 是地址或虚拟机名。SERVICE 写作 tcp/5432、udp/53、sctp/3868、icmp/echo-request、icmpv6/128，或协议号。会说明同一地址族的所有地址对；只有两侧都允许，连接才能通过。',
+  'cli.about.import':
+    'KIND 为 proxmox（cluster.fw、NNN.fw）、nwfilter（libvirt XML）、openstack（安全组 JSON）或 iptables（iptables-save、ip6tables-save、ipset save）。打印策略，不发送到任何地方。没有对应的内容只会变窄、绝不变宽，并带文件与行号逐一说明。不联系策略中心。',
   'cli.about.fmt':
     '字段按文档的次序排列，缩进两个空格，保留注释，绝不改变含义。打印单个 FILE 的文本；带 --write 时写入文件，带 --check 时若有文件未按规范排版则以 1 退出。目录代表其中的 .yaml 文件，- 代表标准输入。',
   'cli.about.schema-policy': '供编辑器在输入时补全和说明，使用 --lang 所指的语言。参见 docs/policy-language.md。',
@@ -74,6 +80,12 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.about.completion': '可补全命令、选项及其取值。',
   'cli.about.version': '本命令行的版本。',
   'cli.about.help': '不带名称时列出所有命令。',
+  'cli.about.lint':
+    '永远不会作出决定、无人会想念、什么也匹配不到、互相矛盾、已过期、过宽或未被使用的规则，以及没有成员的组。对规则的结论是对所有报文计算得出的：被指为遮蔽或冗余的规则可以一并删除，任何裁决都不会改变。使用 --inventory 时不询问中心。',
+  'cli.about.simulate':
+    '用已记录的连接重演 FILE 或草稿：哪些现在通过的会被拒绝，哪些现在被拒绝的会通过，频率如何，涉及谁。与已发布的策略比较（离线时与 --against 比较），或用 --recorded 与实际发生的情况比较。使用 --inventory 和 --flows 时不询问中心。',
+  'cli.about.recommend':
+    '文档输出到 stdout，每条规则旁注明所承载的流量；不保存任何内容。默认精确：两台虚拟机只有被看到使用某服务通信时才被允许。使用 --generalize group 时，若标签选出的一组虚拟机中有 --share 百分比（默认 100）参与且至少看到两对，则整组被允许；同一 /24 或 /64 中看到四个外部地址则放开该网络。应用前请通读。使用 --inventory 和 --flows 时不询问中心。',
 
   'cli.option.json': '打印 JSON 而非文字，供程序使用',
   'cli.option.lang': '输出语言；默认取自 LC_ALL、LC_MESSAGES、LANG',
@@ -85,6 +97,10 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.option.check': '只检查，不存储',
   'cli.option.fmt-check': '不写入；有文件未按规范排版时以 1 退出',
   'cli.option.fmt-write': '写入有变化的文件',
+  'cli.option.import-interface': '接口条件所指的唯一网卡；可重复',
+  'cli.option.import-name': 'iptables：机器名称，即标签 firewall 的值',
+  'cli.option.import-tenant': '结果所属租户；默认 imported（OpenStack：项目）',
+  'cli.option.import-view': 'iptables：虚拟机自己的文件（INPUT、OUTPUT）或宿主机的（FORWARD）',
   'cli.option.inventory': '离线使用此清单',
   'cli.option.against': '与此策略相比，而不是已发布的策略',
   'cli.option.exit-code': '有差异时以 1 退出',
@@ -118,6 +134,14 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.option.reset': '撤回：tenant、labels、label:键、addresses、addresses:MAC',
   'cli.option.fingerprint': '策略中心 CA 证书的 SHA-256',
   'cli.option.walk': '列出途经的每条规则，包括不匹配的',
+  'cli.option.hits': '计数器文件，格式同 rules --json 的输出：用于指出未使用的规则（需 --inventory）',
+  'cli.option.recorded-flows': '已记录的流，格式同 flows --json 或 events --follow --json 的输出',
+  'cli.option.flows-since': '只用比此更新的流：7d 或某个时间',
+  'cli.option.simulate-against': '离线：与此策略比较，而不是与记录比较',
+  'cli.option.recorded': '与记录到的情况比较',
+  'cli.option.generalize': '只允许看到的（默认），或允许整个标签组',
+  'cli.option.share': '一组中必须被看到的百分比；默认 100',
+  'cli.option.refused': '也允许只被拒绝过的连接',
 
   'cli.exit.ok': '完成；结果与期望一致',
   'cli.exit.failed': '操作失败，或结果与期望不符',
@@ -186,6 +210,7 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.error.vm-unknown': '没有虚拟机“{name}”。[您是否要写“{nearest}”？]',
   'cli.error.no-common-family': '{source} 与 {destination} 没有同一地址族的地址。',
   'cli.error.bug': '这是命令行的缺陷：{problem}。请报告。',
+  'cli.error.records-unreadable': '{path} 不是 {command} 的输出：{problem}。',
 
   'cli.word.yes': '是',
   'cli.word.no': '否',
@@ -206,6 +231,9 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.verdict.inspect': '检查',
   'cli.verdict.pass': '交给下一层',
   'cli.verdict.reject': '拒绝',
+  'cli.verdict.recorded-passed': '曾通过',
+  'cli.verdict.recorded-refused': '曾被拒绝',
+  'cli.verdict.not-enforced': '未管控',
   'cli.outcome.decides': '作出决定',
   'cli.outcome.passes': '匹配，并交给下一层',
   'cli.outcome.monitors': '匹配，但只观察（monitor）',
@@ -218,6 +246,9 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.outcome.other-service': '服务不同',
   'cli.outcome.after-decision': '未询问：前面的规则已决定',
   'cli.outcome.tier-passed': '未询问：前面的规则已交给下一层',
+  'cli.change.breaks': '中断',
+  'cli.change.opens': '放开',
+  'cli.change.differs': '方式改变',
   'cli.direction.ingress': '入向',
   'cli.direction.egress': '出向',
   'cli.state.enforced': '受保护',
@@ -277,6 +308,7 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.column.setting': '设置',
   'cli.column.value': '值',
   'cli.column.origin': '取自',
+  'cli.column.connections': '连接数',
 
   'cli.origin.option': '选项',
   'cli.origin.environment': '环境变量',
@@ -343,6 +375,14 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.said.would-match': '本会匹配',
   'cli.said.walk-rest': '{n} 条规则不匹配；用 --walk 逐条列出。',
   'cli.said.through-profile': '经网关，配置 {profile}',
+  'cli.said.lint-none': '没有可疑之处。',
+  'cli.said.lint-found': '{n} 处发现。',
+  'cli.said.simulated': '重演了 {records} 类共 {connections} 个连接。',
+  'cli.said.simulated-changes': '{breaks} 个会中断，{opens} 个会被放开，{differs} 个会以另一种方式通过或被拒绝。',
+  'cli.said.concerned': '涉及：{vms}（租户数：{tenants}）。',
+  'cli.said.recommended': '{rules} 条规则允许 {records} 条流记录中的 {connections} 个连接。',
+  'cli.said.recommended-refused': '省略了 {n} 条只被拒绝过的流；--refused 也会允许它们。',
+  'cli.said.recommended-elsewhere': '省略了 {n} 条流：其两端都不是，或同是此处的一台虚拟机。',
 
   'cli.end.closed': '正常关闭',
   'cli.end.reset': '被重置',

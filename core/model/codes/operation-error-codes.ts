@@ -37,6 +37,7 @@ export const operationErrorCodes = [
   'cli.no-center',
   'cli.no-common-family',
   'cli.no-token',
+  'cli.records-unreadable',
   'cli.token-exposed',
   'cli.token-lost',
   'cli.token-unreadable',

@@ -36,9 +36,8 @@ function tellExpired(rule: Rule, report: Report): void {
   report.add('lint.expired', rule.ref, rule.place, params, 'warning')
 }
 
+/** `2026-11-24 08:00 UTC`. */
 function toDate(at: number): string {
-  return new Date(at)
-    .toISOString()
-    .replace('T', ' ')
-    .replace(/:\d\d\.\d{3}Z$/, ' UTC')
+  const format = new Intl.DateTimeFormat('sv-SE', { timeZone: 'UTC', dateStyle: 'short', timeStyle: 'short' })
+  return `${format.format(at)} UTC`
 }
