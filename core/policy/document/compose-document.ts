@@ -76,8 +76,9 @@ function tokenize(
       report.add('document.too-many-values', '', placeAt(parser.offset), { limit: documentMaxLexemes })
       return null
     }
+    const known = tokens.length
     for (const token of parser.next(lexeme)) tokens.push(token)
-    if (!isOneDocument(tokens, placeAt, report)) return null
+    if (tokens.length > known && !isOneDocument(tokens, placeAt, report)) return null
     // a document, and at most two tokens (collection, item) a level
     if (parser.stack.length > 2 * documentMaxDepth + 4) {
       report.add('document.too-deep', '', placeAt(parser.offset), { limit: documentMaxDepth })
