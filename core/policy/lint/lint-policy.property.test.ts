@@ -32,9 +32,9 @@ test('taking out every rule told as shadowed, redundant or never matching change
         }
       }
     }),
-    { seed: 20_261_126, numRuns: 60 },
+    { seed: 20_261_126, numRuns: 30 },
   )
-  expect(gone).toBeGreaterThan(60)
+  expect(gone).toBeGreaterThan(30)
 })
 
 test('a rule not told as shadowed or never matching decides some packet, passes it on, or would', () => {
@@ -53,7 +53,7 @@ test('a rule not told as shadowed or never matching decides some packet, passes 
       }
       expect(dead).toEqual(expected)
     }),
-    { seed: 20_261_127, numRuns: 40 },
+    { seed: 20_261_127, numRuns: 20 },
   )
 })
 

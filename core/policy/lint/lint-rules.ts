@@ -23,7 +23,9 @@ export function lintRules(
   const shadowed = tellDead(classes, dead, regions, report)
   const takers = findTakers(resolved, classes, shadowed)
   for (const one of shadowed) {
-    const names = [...(takers.get(one) ?? [])].map((taker) => nameRule(taker.rule))
+    const names = [...(takers.get(one) ?? [])]
+      .sort((a, b) => a.ordinal - b.ordinal)
+      .map((taker) => nameRule(taker.rule))
     report.add(
       'lint.shadowed',
       one.rule.ref,
@@ -33,7 +35,7 @@ export function lintRules(
     )
   }
   tellRedundant(resolved, survey, new Set(dead), report)
-  tellContradictions(resolved, survey, regions, report)
+  tellContradictions(resolved, survey, told, regions, report)
   return told
 }
 
@@ -143,10 +145,16 @@ function isWorthItsLine(one: IndexedRule, relied: ReadonlySet<IndexedRule | null
   return others.some((other) => other === null || other.rule.tier !== rule.tier || other.rule.tenant !== rule.tenant)
 }
 
-function tellContradictions(resolved: ResolvedPolicy, survey: RuleSurvey, regions: Regions, report: Report): void {
+function tellContradictions(
+  resolved: ResolvedPolicy,
+  survey: RuleSurvey,
+  told: ReadonlySet<Rule>,
+  regions: Regions,
+  report: Report,
+): void {
   const namePacket = createPacketNamer(resolved)
   for (const { first, second, example } of survey.meetings) {
-    if (first.rule.origin !== undefined || second.rule.origin !== undefined) continue
+    if (first.rule.origin !== undefined || second.rule.origin !== undefined || told.has(second.rule)) continue
     if (regions.isInside(first, second) || regions.isInside(second, first)) continue
     const params = {
       rule: nameRule(second.rule),
