@@ -63,7 +63,7 @@ test('a host has so many VMs and addresses and no more', async () => {
   await agent.close()
 })
 
-test('a plan larger than a frame is refused with its size, by publish and by inventory; former plans stay', async () => {
+test('a plan larger than an agent takes is refused with its size, by publish and by inventory; former plans stay', async () => {
   center = await startTestCenter({ storeUrl: await server.createDatabase(), maxPlanBytes: 12_000 })
   const agent = await connectAgent(center.url, await center.enroll('host-1'))
   await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])

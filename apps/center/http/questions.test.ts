@@ -1,4 +1,4 @@
-// Questions to the center about a policy: prove, lint, simulate, recommend. None of them writes.
+// Questions to the center about a policy: prove, reach, lint, simulate, recommend. None of them writes.
 import { startTestServer, type TestServer } from '@hyperward/store/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
@@ -102,6 +102,24 @@ test('recommend writes a policy for what was seen, which the center accepts', as
   expect(answer).toMatchObject({ status: 200, body: { changes: [] } })
 })
 
+test('reach tells who can reach a VM, whom it can, and by which rules', async () => {
+  const { body } = await center.call('POST', '/v1/policy/reach', { policy: 'published', vm: sampleVm(2, 'db').uuid })
+  expect(body).toMatchObject({
+    addresses: [sampleAddress(2)],
+    incoming: [{ services: ['tcp 5432'], verdict: 'allow', ingress: 'tenant:acme/app/web-to-db', anyBut: null }],
+    outgoing: [],
+  })
+  const { groups, vms } = body.incoming[0].peers
+  expect([...groups, ...vms].join()).toMatch(/web/)
+  const by = await center.call('POST', '/v1/policy/reach', { policy: 'published', address: sampleAddress(1) })
+  expect(by.body).toMatchObject({ incoming: [], outgoing: [{ services: ['tcp 5432'] }] })
+  for (const wrong of [{}, { address: 'x' }, { address: '10.0.0.1', vm: sampleVm(2, 'db').uuid }]) {
+    expect((await center.call('POST', '/v1/policy/reach', wrong)).status).toBe(400)
+  }
+  const nowhere = await center.call('POST', '/v1/policy/reach', { vm: sampleVm(9, 'db').uuid })
+  expect(nowhere.status).toBe(404)
+})
+
 test('explain tells every rule that was looked at', async () => {
   const { body } = await center.call('POST', '/v1/policy/explain', {
     source: sampleAddress(3),
@@ -117,7 +135,7 @@ test('explain tells every rule that was looked at', async () => {
   expect(walk).toEqual([['web-to-db', 'other-source']])
 })
 
-const routes = ['prove', 'lint', 'simulate', 'recommend']
+const routes = ['prove', 'reach', 'lint', 'simulate', 'recommend']
 test.each(routes)('%s is for administrators only, refuses unknown fields, and is no audited change', async (route) => {
   const path = `/v1/policy/${route}`
   const nobody = await callCenter(center.url, center.caPem, 'POST', path, {}, {})

@@ -1,8 +1,11 @@
 /** Questions about a policy: each is answered from the present inventory, and writes nothing. */
+import { OperationError, parseAddress, type Address } from '@hyperward/model'
 import {
   lintResultSchema,
   proveResultSchema,
   questionSchema,
+  reachQuestionSchema,
+  reachResultSchema,
   recommendationSchema,
   recommendSchema,
   simulateSchema,
@@ -32,6 +35,20 @@ export function addQuestionRoutes(app: FastifyInstance, services: Services): voi
       },
     },
     async (request) => questions.prove(toAsked(request.body)),
+  )
+
+  typed(app).post(
+    '/v1/policy/reach',
+    {
+      config: acts('policy:read'),
+      bodyLimit,
+      schema: {
+        security: byAdministrator,
+        body: reachQuestionSchema,
+        response: { 200: reachResultSchema, ...errorAnswers },
+      },
+    },
+    async (request) => questions.reach(toAsked(request.body), toAddresses(request.body, services)),
   )
 
   typed(app).post(
@@ -82,4 +99,15 @@ export function addQuestionRoutes(app: FastifyInstance, services: Services): voi
 function toAsked(body: z.infer<typeof questionSchema>): Candidate | null | 'published' {
   const candidate = toCandidate(body)
   return candidate === null && body.policy === 'published' ? 'published' : candidate
+}
+
+function toAddresses(body: z.infer<typeof reachQuestionSchema>, { inventory }: Services): readonly Address[] {
+  if (body.vm === undefined) {
+    const address = parseAddress(body.address ?? '')
+    if (address === null) throw new OperationError('api.bad-request', 'address: not an IP address')
+    return [address]
+  }
+  const found = inventory.vm(body.vm.toLowerCase())
+  if (found === null) throw new OperationError('api.not-found', `no host reports a VM ${body.vm}`)
+  return found.vm.endpoints.flatMap((endpoint) => endpoint.addresses)
 }

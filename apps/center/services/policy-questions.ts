@@ -1,20 +1,23 @@
 /** Questions about a policy over the present inventory, the recorded flows and the counters. Writes nothing. */
-import { OperationError, type RuleRef } from '@hyperward/model'
+import { OperationError, type Address, type RuleRef } from '@hyperward/model'
 import {
   lintPolicy,
   proveGuarantees,
+  reachOf,
   recommend,
   simulate,
   tellExplanation,
   toFlowRecords,
   type Compilation,
   type GuaranteeResult,
+  type ReachEntry,
   type RuleUse,
   type SeenFlow,
 } from '@hyperward/policy'
 import type {
   ApiGuaranteeResult,
   ApiProveResult,
+  ApiReachResult,
   ApiRecommendation,
   ApiSimulation,
   ApiDiagnostic,
@@ -36,6 +39,8 @@ export interface FlowSelection {
 export interface PolicyQuestions {
   /** `published`: of what is in force, whatever the candidate. */
   prove(candidate: Candidate | null | 'published'): Promise<ApiProveResult>
+  /** Of these addresses together. */
+  reach(candidate: Candidate | null | 'published', addresses: readonly Address[]): Promise<ApiReachResult>
   lint(candidate: Candidate | null | 'published'): Promise<readonly ApiDiagnostic[]>
   simulate(
     candidate: Candidate | null,
@@ -82,6 +87,16 @@ export function createPolicyQuestions(
       const { compiled, warnings } = await compiledOf(asked)
       return { guarantees: proveGuarantees(compiled.resolved).map(toApi), warnings: [...warnings] }
     },
+    async reach(asked, addresses) {
+      const { compiled, warnings } = await compiledOf(asked)
+      const { incoming, outgoing } = reachOf(compiled.resolved, addresses)
+      return {
+        addresses: [...addresses],
+        incoming: incoming.map(toApiEntry),
+        outgoing: outgoing.map(toApiEntry),
+        warnings: [...warnings],
+      }
+    },
     async lint(asked) {
       const { compiled } = await compiledOf(asked)
       const counts = await readRuleCounts(store)
@@ -123,6 +138,30 @@ export function createPolicyQuestions(
       return { ...recommend(inventory.inventory(), toFlowRecords(seen), options), flows: seen.length }
     },
   }
+}
+
+const peersLimit = 100
+
+function toApiEntry(entry: ReachEntry): ApiReachResult['incoming'][number] {
+  const { addresses, summary, services, verdict, profile, egress, ingress } = entry
+  return {
+    addresses: [...addresses],
+    peers: toPeerNames(summary),
+    anyBut: summary.anyBut === null ? null : toPeerNames(summary.anyBut),
+    peerAddresses: summary.addresses,
+    services: [...services.texts],
+    verdict,
+    profile,
+    egress,
+    ingress,
+  }
+}
+
+type PeerNames = NonNullable<ReachEntry['summary']['anyBut']>
+
+function toPeerNames({ groups, vms, networks, world }: PeerNames): ApiReachResult['incoming'][number]['peers'] {
+  const more = Math.max(0, vms.length - peersLimit)
+  return { groups: [...groups], vms: vms.slice(0, peersLimit), networks: [...networks], world, more }
 }
 
 function toApi(result: GuaranteeResult): ApiGuaranteeResult {

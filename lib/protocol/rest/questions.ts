@@ -1,7 +1,7 @@
-/** REST: questions about a policy over the present inventory: prove, lint, simulate, recommend. Nothing is written. */
+/** REST: questions about a policy over the present inventory: prove, reach, lint, simulate, recommend. Nothing is written. */
 import { z } from 'zod'
 
-import { diagnosticSchema, nameSchema, timeSchema } from './common.ts'
+import { actionSchema, diagnosticSchema, nameSchema, timeSchema } from './common.ts'
 import { candidateSchema, explanationSchema, packetSchema } from './policy.ts'
 
 /** A text to try; without it the stored draft, or with `policy: published` what is in force. */
@@ -30,6 +30,48 @@ export const guaranteeResultSchema = z
 export const proveResultSchema = z
   .strictObject({ guarantees: z.array(guaranteeResultSchema), warnings: z.array(diagnosticSchema) })
   .meta({ id: 'ProveResult' })
+
+/** One of the two: an address, anybody's, or all addresses of a VM. */
+export const reachQuestionSchema = questionSchema
+  .extend({ address: z.string().max(64).optional(), vm: z.guid().optional() })
+  .refine(({ address, vm }) => (address === undefined) !== (vm === undefined), 'one of `address` and `vm` is needed')
+
+const peerNamesSchema = z.strictObject({
+  /** Groups whose every member is meant, VMs as `tenant/name` besides, networks; `world` = every address that is nobody's. */
+  groups: z.array(z.string()),
+  vms: z.array(z.string()),
+  networks: z.array(z.string()),
+  world: z.boolean(),
+  /** VMs left out of the list because it is bounded. */
+  more: z.number().int(),
+})
+
+const reachEntrySchema = z.strictObject({
+  /** Those asked for that the entry is about. */
+  addresses: z.array(z.string()),
+  peers: peerNamesSchema,
+  /** Everything but these is meant, and `peers` is empty; null = what `peers` lists. */
+  anyBut: peerNamesSchema.nullable(),
+  /** How many endpoints' addresses are meant. */
+  peerAddresses: z.number().int(),
+  /** `tcp 5432`, `udp 9000-9010`, `any`, … */
+  services: z.array(z.string()),
+  verdict: actionSchema.extract(['allow', 'allow-stateless', 'inspect']),
+  profile: z.string().nullable(),
+  /** References of the rules that let it pass, at the source's endpoint and at the destination's; null = that end is no endpoint. */
+  egress: z.string().nullable(),
+  ingress: z.string().nullable(),
+})
+
+/** The widest first. */
+export const reachResultSchema = z
+  .strictObject({
+    addresses: z.array(z.string()),
+    incoming: z.array(reachEntrySchema),
+    outgoing: z.array(reachEntrySchema),
+    warnings: z.array(diagnosticSchema),
+  })
+  .meta({ id: 'ReachResult' })
 
 /** Findings are warnings: none keeps a policy from being published. */
 export const lintResultSchema = z.strictObject({ findings: z.array(diagnosticSchema) }).meta({ id: 'LintResult' })
@@ -103,5 +145,6 @@ export const recommendationSchema = z
 
 export type ApiGuaranteeResult = z.infer<typeof guaranteeResultSchema>
 export type ApiProveResult = z.infer<typeof proveResultSchema>
+export type ApiReachResult = z.infer<typeof reachResultSchema>
 export type ApiSimulation = z.infer<typeof simulationSchema>
 export type ApiRecommendation = z.infer<typeof recommendationSchema>
