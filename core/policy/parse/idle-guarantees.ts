@@ -20,6 +20,21 @@ export function reportIdleGuarantees(report: Report, policy: Policy, endpoints: 
   }
 }
 
+/** The groups that a guarantee speaks of, directly or through others: of these it matters whether they have members. */
+export function groupsOfGuarantees({ groups, guarantees }: Policy): ReadonlySet<GroupName> {
+  const members = new Map(groups.map(({ name, selector }) => [name, selector.kind === 'groups' ? selector.groups : []]))
+  const found = new Set<GroupName>()
+  const waiting = guarantees.flatMap(({ source, destination }) =>
+    [source, destination].flatMap((side) => (side.kind === 'groups' ? side.groups : [])),
+  )
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    if (found.has(name)) continue
+    found.add(name)
+    for (const member of members.get(name) ?? []) waiting.push(member)
+  }
+  return found
+}
+
 /** Networks always hold addresses. Groups of groups: from the filled ones upwards, so that a long chain is no deep recursion. */
 function findFilled({ groups }: Policy, endpoints: ReadonlyMap<GroupName, boolean>): ReadonlySet<GroupName> {
   const users = new Map<GroupName, GroupName[]>()

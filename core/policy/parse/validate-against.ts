@@ -5,7 +5,7 @@ import type { Criterion, Diagnostic, Group, GroupName, Inventory, Policy, Tenant
 import { createReport, type Report, sortDiagnostics } from '../document/report.ts'
 import { meets } from '../resolve/endpoint-leaves.ts'
 import { globMatches } from '../resolve/glob-matches.ts'
-import { reportIdleGuarantees } from './idle-guarantees.ts'
+import { groupsOfGuarantees, reportIdleGuarantees } from './idle-guarantees.ts'
 import { type SeenValues, seeValues } from './seen-values.ts'
 
 type EndpointSelector = Extract<Group['selector'], { kind: 'endpoints' }>
@@ -18,12 +18,13 @@ export function validateAgainst(policy: Policy, inventory: Inventory): readonly 
   const values = seeValues(inventory)
   const members = new Map<GroupName, boolean>()
   const vmsOf = groupByTenant(inventory)
+  const asked = groupsOfGuarantees(policy)
   for (const group of policy.groups) {
     const { selector } = group
     if (selector.kind !== 'endpoints') continue
     const seen = values(selector.tenants)
     for (const criterion of selector.criteria) checkCriterion(report, group, criterion, seen)
-    members.set(group.name, checkBreadth(report, group, selector, vmsOf))
+    members.set(group.name, checkBreadth(report, group, selector, vmsOf, asked.has(group.name)))
   }
   reportIdleGuarantees(report, policy, members)
   const tenants = new Set<TenantName>(policy.tenants)
@@ -63,7 +64,7 @@ function checkCriterion(report: Report, group: Group, criterion: Criterion, seen
 
 /** A condition that nobody meets is what `not` often means to say: only what looks misspelt is told there. */
 function reportLabel(report: Report, group: Group, label: string, negated: boolean, seen: SeenValues): void {
-  const hint = nearest(label, seen.keys)
+  const hint = report.full() ? '' : nearest(label, seen.keys)
   if (negated && hint === '') return
   const at = group.written?.labels[label]
   const params = { label, group: toWritten(group.name), nearest: hint }
@@ -81,7 +82,7 @@ function reportPatterns(
   if (known.size === 0) return
   for (const text of patterns) {
     if (/[*?]/.test(text) ? [...known].some((value) => globMatches(text, value)) : known.has(text)) continue
-    const hint = nearest(text, known)
+    const hint = report.full() ? '' : nearest(text, known)
     if (negated && hint === '') continue
     const at = group.written?.texts?.[kind]
     const params = { what: termOf[kind], group: toWritten(group.name), text, nearest: hint }
@@ -89,12 +90,13 @@ function reportPatterns(
   }
 }
 
-/** Warns of a condition that everybody meets. Tells whether anybody does. */
+/** Warns of a condition that everybody meets. Tells whether anybody does, if that is asked. */
 function checkBreadth(
   report: Report,
   group: Group,
   selector: EndpointSelector,
   vmsOf: ReadonlyMap<TenantName, readonly Vm[]>,
+  asked: boolean,
 ): boolean {
   let count = 0
   let inside = 0
@@ -103,8 +105,8 @@ function checkBreadth(
       for (const { segment } of vm.endpoints) {
         count += 1
         if (selector.criteria.every((criterion) => meets(criterion, vm, segment))) inside += 1
-        // some are in and some are not: nothing more to learn
-        else if (inside > 0) return true
+        // one is out, and one is in or nobody asks whether one is: nothing more to learn
+        else if (inside > 0 || !asked) return inside > 0
       }
     }
   }
