@@ -48,9 +48,11 @@ export function createRuleChunks(index: PolicyIndex, sha256: Sha256): RuleChunks
   }
   for (const rules of byTenant.values()) rules.sort((a, b) => compareText(a.ref, b.ref))
   const known = new Map<TenantName, SectionChunk<PlannedRule> | null>()
+  const bare = toChunk([defaultDrop], sha256)
+  const providers = byTenant.get(null)
   return {
-    provider: toChunk([defaultDrop, ...(byTenant.get(null) ?? [])], sha256),
-    bare: toChunk([defaultDrop], sha256),
+    provider: providers === undefined ? bare : toChunk([defaultDrop, ...providers], sha256),
+    bare,
     ofTenant: (tenant) => {
       const already = known.get(tenant)
       if (already !== undefined) return already

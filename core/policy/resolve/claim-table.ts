@@ -2,7 +2,8 @@
 import type { Address, AddressIdentity, EndpointId } from '@hyperward/model'
 
 import { compareText } from './compare-text.ts'
-import type { Claim, ClassSignature, IdentityClass, VmRecord } from './resolved-policy.ts'
+import type { Claim, IdentityClass, VmRecord } from './resolved-policy.ts'
+import type { LeafSet } from './signature-table.ts'
 
 export interface ClaimTable {
   /** Sorted by address, then endpoint; an address that two endpoints claim stands here twice. Without the patches still to be made. */
@@ -11,8 +12,8 @@ export interface ClaimTable {
   readonly pending: readonly ClaimPatch[]
   /** Addresses claimed more than once. */
   readonly taken: ReadonlySet<string>
-  /** How many addresses each class has, those taken left out. */
-  readonly uses: ReadonlyMap<ClassSignature, number>
+  /** How many addresses have each set of leaves, those taken left out. */
+  readonly uses: ReadonlyMap<LeafSet, number>
 }
 
 export interface ClaimPatch {
@@ -59,25 +60,9 @@ export function ownerOf({ base, pending, taken }: ClaimTable, address: Address):
   return claim?.address === address ? claim.endpoint : null
 }
 
-/** The same claims with other signatures: the order stays. Records in the same order as those the table was made of. */
-export function reclassifyClaims(
-  table: ClaimTable,
-  before: readonly VmRecord[],
-  after: readonly VmRecord[],
-): ClaimTable {
-  const successors = new Map<Claim, Claim>()
-  for (const [at, record] of before.entries()) {
-    const claims = after[at]?.claims
-    for (const [index, claim] of record.claims.entries()) successors.set(claim, claims?.[index] ?? claim)
-  }
-  const claims = listClaims(table).map((claim) => successors.get(claim) ?? claim)
-  return { base: claims, pending: [], taken: table.taken, uses: countUses(claims, table.taken) }
-}
-
-function countUses(claims: readonly Claim[], taken: ReadonlySet<string>): ReadonlyMap<ClassSignature, number> {
-  const uses = new Map<ClassSignature, number>()
-  for (const { address, signature } of claims)
-    if (!taken.has(address)) uses.set(signature, (uses.get(signature) ?? 0) + 1)
+function countUses(claims: readonly Claim[], taken: ReadonlySet<string>): ReadonlyMap<LeafSet, number> {
+  const uses = new Map<LeafSet, number>()
+  for (const { address, leafSet } of claims) if (!taken.has(address)) uses.set(leafSet, (uses.get(leafSet) ?? 0) + 1)
   return uses
 }
 
@@ -103,11 +88,11 @@ export function patchClaimTable(
     if (!free.has(address) && addresses[findIndex(addresses, address)]?.address === address) return null
   }
   const uses = new Map(table.uses)
-  for (const { signature } of added) uses.set(signature, (uses.get(signature) ?? 0) + 1)
-  for (const { signature } of removed) {
-    const left = (uses.get(signature) ?? 0) - 1
-    if (left > 0) uses.set(signature, left)
-    else uses.delete(signature)
+  for (const { leafSet } of added) uses.set(leafSet, (uses.get(leafSet) ?? 0) + 1)
+  for (const { leafSet } of removed) {
+    const left = (uses.get(leafSet) ?? 0) - 1
+    if (left > 0) uses.set(leafSet, left)
+    else uses.delete(leafSet)
   }
   if (added.length + removed.length === 0) return { ...table, uses }
   const pending = [...table.pending, { removed, added }]
@@ -120,14 +105,26 @@ export function patchClaimTable(
   }
 }
 
+/** Entries that are as before are the same objects; when all are, so is the list. */
 export function listAddresses(
   table: ClaimTable,
-  classOf: (signature: ClassSignature) => IdentityClass,
+  classOf: (set: LeafSet) => IdentityClass,
+  before: readonly AddressIdentity[] = [],
 ): readonly AddressIdentity[] {
   const { taken } = table
-  return listClaims(table).flatMap(({ address, signature }) =>
-    taken.has(address) ? [] : [{ address, identity: classOf(signature).identity }],
-  )
+  const addresses: AddressIdentity[] = []
+  let same = true
+  for (const { address, leafSet } of listClaims(table)) {
+    if (taken.has(address)) continue
+    const { identity } = classOf(leafSet)
+    const last = before[addresses.length]
+    if (last?.address === address && last.identity === identity) addresses.push(last)
+    else {
+      same = false
+      addresses.push({ address, identity })
+    }
+  }
+  return same && addresses.length === before.length ? before : addresses
 }
 
 /** The addresses after a patch of the claims they came from. Entries that stay are the same objects. */
@@ -135,12 +132,12 @@ export function patchAddresses(
   before: readonly AddressIdentity[],
   gone: readonly VmRecord[],
   changed: readonly VmRecord[],
-  classOf: (signature: ClassSignature) => IdentityClass,
+  classOf: (set: LeafSet) => IdentityClass,
 ): readonly AddressIdentity[] {
   const removed = gone.flatMap((record) => record.claims)
   const added = changed.flatMap((record) => record.claims)
-  const entries = added.map(({ address, signature }): AddressIdentity => {
-    const { identity } = classOf(signature)
+  const entries = added.map(({ address, leafSet }): AddressIdentity => {
+    const { identity } = classOf(leafSet)
     const last = before[findIndex(before, address)]
     return last?.address === address && last.identity === identity ? last : { address, identity }
   })

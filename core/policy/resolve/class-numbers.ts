@@ -22,7 +22,8 @@ export function numberClasses(
   before: ClassNumbers | undefined,
 ): ClassNumbers {
   const { world, networks } = signatures
-  const used = new Set<ClassSignature>(claims.uses.keys())
+  const used = new Set<ClassSignature>()
+  for (const set of claims.uses.keys()) used.add(signatures.signatureOf(set))
   for (const { signature } of networks) used.add(signature)
   used.add(world)
   const added = [...used].filter((signature) => before?.bySignature.has(signature) !== true)

@@ -2,9 +2,10 @@ import type { HostName, Inventory, PlannedEndpoint } from '@hyperward/model'
 
 import { compareText } from './compare-text.ts'
 import type { VmChanges } from './record-vms.ts'
-import type { ClassSignature, IdentityClass, ResolvedHost, ResolvedPolicy, VmRecord } from './resolved-policy.ts'
+import type { IdentityClass, ResolvedHost, ResolvedPolicy, VmRecord } from './resolved-policy.ts'
+import type { LeafSet } from './signature-table.ts'
 
-type ClassOf = (signature: ClassSignature) => IdentityClass
+type ClassOf = (set: LeafSet) => IdentityClass
 
 /** Every host of the inventory with what is enforced there. A host of `before` is kept when no VM of it changed: its classes are then the same objects. */
 export function listHosts(
@@ -31,18 +32,9 @@ export function listHosts(
   return names.map((name) => kept.get(name) ?? toHost(name, records.get(name) ?? [], taken, classOf))
 }
 
-/** The same VMs and addresses under another policy: only the classes on each host are others. */
-export function reclassifyHosts(
-  hosts: readonly ResolvedHost[],
-  vms: readonly VmRecord[],
-  taken: ReadonlySet<string>,
-  classOf: ClassOf,
-): readonly ResolvedHost[] {
-  const records = groupByHost(vms, () => true)
-  return hosts.map((host) => {
-    const own = records.get(host.name) ?? []
-    return { ...host, records: own, locals: listLocals(own, taken, classOf) }
-  })
+/** The same VMs under another policy: what they are stays, only the classes on each host are others. */
+export function reclassifyHosts(hosts: readonly ResolvedHost[], classOf: ClassOf): readonly ResolvedHost[] {
+  return hosts.map((host) => ({ ...host, locals: toLocals(host.leafSets, classOf) }))
 }
 
 function groupByHost(
@@ -68,22 +60,24 @@ function toHost(
       ? { ...endpoint, addresses: endpoint.addresses.filter((address) => !taken.has(address)) }
       : endpoint
   const endpoints = records.flatMap((record) => record.endpoints.map(free)).sort((a, b) => compareText(a.id, b.id))
+  const leafSets = listLeafSets(records, taken)
   return {
     name,
     records,
     endpoints,
     tenants: [...new Set(endpoints.map((endpoint) => endpoint.tenant))].sort(compareText),
-    locals: listLocals(records, taken, classOf),
+    leafSets,
+    locals: toLocals(leafSets, classOf),
   }
 }
 
-function listLocals(
-  records: readonly VmRecord[],
-  taken: ReadonlySet<string>,
-  classOf: ClassOf,
-): readonly IdentityClass[] {
-  const signatures = new Set<ClassSignature>()
+function listLeafSets(records: readonly VmRecord[], taken: ReadonlySet<string>): readonly LeafSet[] {
+  const sets = new Set<LeafSet>()
   for (const { claims } of records)
-    for (const { address, signature } of claims) if (!taken.has(address)) signatures.add(signature)
-  return Array.from(signatures, classOf).sort((a, b) => a.identity - b.identity)
+    for (const { address, leafSet } of claims) if (!taken.has(address)) sets.add(leafSet)
+  return [...sets]
+}
+
+function toLocals(sets: readonly LeafSet[], classOf: ClassOf): readonly IdentityClass[] {
+  return [...new Set(sets.map(classOf))].sort((a, b) => a.identity - b.identity)
 }

@@ -5,10 +5,11 @@ import { toDiagnostic } from '../document/report.ts'
 import { compareText } from './compare-text.ts'
 import { linkLocalAddress } from './link-local-address.ts'
 import type { PolicyIndex } from './policy-index.ts'
-import type { Claim, ClassSignature, ResolvedPolicy, VmRecord } from './resolved-policy.ts'
+import type { Claim, ResolvedPolicy, VmRecord } from './resolved-policy.ts'
 import { sameVm } from './same-vm.ts'
+import type { LeafSet, SignatureTable } from './signature-table.ts'
 
-export type ToSignature = (tenant: TenantName | null, leaves: readonly number[]) => ClassSignature
+export type ToLeafSet = SignatureTable['toLeafSet']
 
 export interface VmChanges {
   /** In the inventory's order; a VM listed twice stands here once. */
@@ -23,10 +24,10 @@ export interface VmChanges {
 export function recordVms(
   inventory: Inventory,
   index: PolicyIndex,
-  toSignature: ToSignature,
+  toLeafSet: ToLeafSet,
   previous: ResolvedPolicy | undefined,
 ): VmChanges {
-  const quick = previous === undefined ? null : recordInPlace(inventory, index, toSignature, previous)
+  const quick = previous === undefined ? null : recordInPlace(inventory, index, toLeafSet, previous)
   if (quick !== null) return quick
   const before = new Map(previous?.records.vms.map((record) => [record.vm.uuid, record]))
   const byVm = new Map<string, VmRecord>()
@@ -38,7 +39,7 @@ export function recordVms(
       continue
     }
     const last = before.get(vm.uuid)
-    const record = last !== undefined && sameVm(last.vm, vm) ? last : recordVm(vm, index, toSignature)
+    const record = last !== undefined && sameVm(last.vm, vm) ? last : recordVm(vm, index, toLeafSet)
     byVm.set(vm.uuid, record)
     if (record !== last) changed.push(record)
   }
@@ -50,7 +51,7 @@ export function recordVms(
 function recordInPlace(
   inventory: Inventory,
   index: PolicyIndex,
-  toSignature: ToSignature,
+  toLeafSet: ToLeafSet,
   previous: ResolvedPolicy,
 ): VmChanges | null {
   const before = previous.records.vms
@@ -71,7 +72,7 @@ function recordInPlace(
   for (const at of different) {
     const [vm, last] = [inventory.vms[at], before[at]]
     if (vm === undefined || last === undefined) continue
-    const record = recordVm(vm, index, toSignature)
+    const record = recordVm(vm, index, toLeafSet)
     vms[at] = record
     changed.push(record)
     gone.push(last)
@@ -79,50 +80,47 @@ function recordInPlace(
   return { vms, changed, gone, problems: [] }
 }
 
-/** The same VMs under another policy: what they are stays, only the classes of their addresses are found anew. Null when the VMs are not the same. */
+/** The same VMs under another policy: those that a new leaf holds are looked at again. Null when the VMs are not the same. */
 export function recordAnew(
   inventory: Inventory,
   index: PolicyIndex,
-  toSignature: ToSignature,
+  toLeafSet: ToLeafSet,
   previous: ResolvedPolicy,
-): readonly VmRecord[] | null {
+  isTouched: (record: VmRecord) => boolean,
+): VmChanges | null {
   const before = previous.records.vms
   if (previous.inventory.vms !== inventory.vms || before.length !== inventory.vms.length) return null
-  return before.map((last): VmRecord => {
-    const { vm, endpoints } = last
-    if (vm.tenant === null) return last
-    const classify = createClassifier(vm, vm.tenant, index, toSignature)
-    const claims = last.claims.map(({ address, endpoint }): Claim => {
-      return { address, endpoint, signature: classify(endpoint, address) }
-    })
-    return { vm, endpoints, claims }
-  })
+  const gone = before.filter(isTouched)
+  if (gone.length === 0) return { vms: before, changed: [], gone: [], problems: [] }
+  const successors = new Map(gone.map((record) => [record, recordVm(record.vm, index, toLeafSet)]))
+  const vms = before.map((record) => successors.get(record) ?? record)
+  return { vms, changed: [...successors.values()], gone, problems: [] }
 }
 
-/** The signatures of a VM's addresses. Most are in no network, and then all of an endpoint have one. */
+/** The leaves of a VM's addresses. Most are in no network, and then all of an endpoint have one. */
 function createClassifier(
   vm: Vm,
   tenant: TenantName,
   index: PolicyIndex,
-  toSignature: ToSignature,
-): (endpoint: EndpointId, address: Address) => ClassSignature {
+  toLeafSet: ToLeafSet,
+): (endpoint: EndpointId, address: Address) => LeafSet {
   const { match, bySegment } = index.endpointLeavesOf(tenant)
   const shared = match(vm, undefined)
-  const outside = toSignature(tenant, shared)
+  const outside = toLeafSet(tenant, shared)
   const ownOf = (id: EndpointId): readonly number[] =>
     bySegment ? match(vm, vm.endpoints.find((endpoint) => endpoint.id === id)?.segment) : shared
   return (id, address) => {
     const byNetwork = index.networks.leavesOf(address)
     if (byNetwork.length === 0 && !bySegment) return outside
-    return toSignature(tenant, [...ownOf(id), ...byNetwork])
+    return toLeafSet(tenant, [...ownOf(id), ...byNetwork])
   }
 }
 
 /** A VM without a tenant has no endpoint and claims no address: it has no plan and passes nothing. */
-function recordVm(vm: Vm, index: PolicyIndex, toSignature: ToSignature): VmRecord {
+function recordVm(vm: Vm, index: PolicyIndex, toLeafSet: ToLeafSet): VmRecord {
   const { tenant } = vm
   if (tenant === null) return { vm, endpoints: [], claims: [] }
-  const classify = createClassifier(vm, tenant, index, toSignature)
+  const classify = createClassifier(vm, tenant, index, toLeafSet)
   const endpoints: PlannedEndpoint[] = []
   const claims: Claim[] = []
   for (const endpoint of vm.endpoints) {
@@ -131,7 +129,7 @@ function recordVm(vm: Vm, index: PolicyIndex, toSignature: ToSignature): VmRecor
     endpoints.push({ id: endpoint.id, vm: vm.uuid, vmName: vm.name, tenant, mac: endpoint.mac, addresses })
     const derived = linkLocalAddress(endpoint.mac)
     for (const address of addresses.includes(derived) ? addresses : [...addresses, derived]) {
-      claims.push({ address, endpoint: endpoint.id, signature: classify(endpoint.id, address) })
+      claims.push({ address, endpoint: endpoint.id, leafSet: classify(endpoint.id, address) })
     }
   }
   return { vm, endpoints, claims }

@@ -15,33 +15,34 @@ import {
   listClaims,
   patchAddresses,
   patchClaimTable,
-  reclassifyClaims,
 } from './claim-table.ts'
-import { numberClasses } from './class-numbers.ts'
+import { carryOver } from './carry-over.ts'
+import { type ClassNumbers, numberClasses } from './class-numbers.ts'
 import { compareText } from './compare-text.ts'
 import { listHosts, reclassifyHosts } from './list-hosts.ts'
-import { buildPolicyIndex, type PolicyIndex } from './policy-index.ts'
+import { buildPolicyIndex } from './policy-index.ts'
 import { recordAnew, recordVms, type VmChanges } from './record-vms.ts'
-import type { ClassSignature, IdentityClass, ResolvedHost, ResolvedPolicy } from './resolved-policy.ts'
-import { createSignatureTable, type SignatureTable } from './signature-table.ts'
+import type { ClassSignature, IdentityClass, ResolvedPolicy } from './resolved-policy.ts'
+import { createSignatureTable, type LeafSet, type SignatureTable } from './signature-table.ts'
 
-/** `previous`: of the same policy, then a change of the inventory costs what changed; of another policy over the same VMs, then only their classes are found anew. */
+/** `previous`: of the same policy, then a change of the inventory costs what changed; of another policy over the same VMs, then a change of the policy does. */
 export function resolve(policy: Policy, inventory: Inventory, previous?: ResolvedPolicy): ResolvedPolicy {
-  const last = previous?.policy === policy ? previous : undefined
-  const index = last?.index ?? buildPolicyIndex(policy)
-  const signatures = last?.records.signatures ?? createSignatureTable(index)
-  const anew = last === undefined && previous !== undefined ? reclassify(inventory, index, signatures, previous) : null
-  const changes = anew?.changes ?? recordVms(inventory, index, signatures.toSignature, last)
+  return previous?.policy === policy
+    ? resolveChange(policy, inventory, previous)
+    : resolveAnew(policy, inventory, previous)
+}
+
+/** The same policy: identities stay, so that all that does not change is kept as it is. */
+function resolveChange(policy: Policy, inventory: Inventory, last: ResolvedPolicy): ResolvedPolicy {
+  const { index } = last
+  const { signatures } = last.records
+  const changes = recordVms(inventory, index, signatures.toLeafSet, last)
   const { changed, gone } = changes
-  const patched = last === undefined ? null : patchClaimTable(last.records.claims, last.addresses, gone, changed)
-  const claims = patched ?? anew?.claims ?? buildClaimTable(changes.vms)
-  const numbers = numberClasses(claims, signatures, last?.records.numbers)
-  const classOf = (signature: ClassSignature): IdentityClass => {
-    const found = numbers.bySignature.get(signature)
-    if (found === undefined) throw new Error(`a signature without a number: ${signature.key}`)
-    return found
-  }
-  const renumbered = last !== undefined && (numbers.collided || last.records.numbers.collided)
+  const patched = patchClaimTable(last.records.claims, last.addresses, gone, changed)
+  const claims = patched ?? buildClaimTable(changes.vms)
+  const numbers = numberClasses(claims, signatures, last.records.numbers)
+  const classOf = createClassOf(signatures, numbers)
+  const renumbered = numbers.collided || last.records.numbers.collided
   const patchable = patched !== null && !renumbered ? last : undefined
   return {
     policy,
@@ -52,44 +53,66 @@ export function resolve(policy: Policy, inventory: Inventory, previous?: Resolve
       patchable === undefined
         ? listAddresses(claims, classOf)
         : patchAddresses(patchable.addresses, gone, changed, classOf),
-    networks: patchable?.networks ?? listNetworks(signatures.networks, classOf),
+    networks: patchable?.networks ?? listNetworks(signatures.networks, numbers.bySignature),
     zones: keepZones(policy, changes, last) ?? numberZones(policy, inventory),
-    hosts:
-      anew === null || anew.hosts === null
-        ? listHosts(inventory, changes, claims.taken, classOf, patchable)
-        : reclassifyHosts(anew.hosts, changes.vms, claims.taken, classOf),
+    hosts: listHosts(inventory, changes, claims.taken, classOf, patchable),
     problems: [...changes.problems, ...listClashes(claims)],
     records: { vms: changes.vms, claims, numbers, signatures },
   }
 }
 
-/** Null when the VMs are not those of the last time. A VM listed twice is told as then. */
-function reclassify(
-  inventory: Inventory,
-  index: PolicyIndex,
-  { toSignature }: SignatureTable,
-  previous: ResolvedPolicy,
-): Reclassified | null {
-  const vms = recordAnew(inventory, index, toSignature, previous)
-  if (vms === null) return null
-  const claims = reclassifyClaims(previous.records.claims, previous.records.vms, vms)
-  const hosts = previous.inventory.hosts === inventory.hosts ? previous.hosts : null
-  return { changes: { vms, changed: vms, gone: [], problems: [] }, claims, hosts }
+function resolveAnew(policy: Policy, inventory: Inventory, previous: ResolvedPolicy | undefined): ResolvedPolicy {
+  const index = buildPolicyIndex(policy)
+  const carried = previous === undefined ? null : carryOver(previous, index)
+  const signatures = createSignatureTable(index, carried?.leafSets)
+  const anew =
+    previous === undefined || carried === null
+      ? null
+      : recordAnew(inventory, index, signatures.toLeafSet, previous, carried.isTouched)
+  const changes = anew ?? recordVms(inventory, index, signatures.toLeafSet, undefined)
+  const last = anew === null ? undefined : previous
+  const kept =
+    last === undefined ? null : patchClaimTable(last.records.claims, last.addresses, changes.gone, changes.changed)
+  const same = last !== undefined && changes.changed.length === 0
+  const claims = kept ?? (same ? last.records.claims : buildClaimTable(changes.vms))
+  const numbers = numberClasses(claims, signatures, undefined)
+  const classOf = createClassOf(signatures, numbers)
+  return {
+    policy,
+    inventory,
+    index,
+    classes: numbers.classes,
+    addresses: listAddresses(claims, classOf, last?.addresses),
+    networks: listNetworks(signatures.networks, numbers.bySignature),
+    zones: numberZones(policy, inventory),
+    hosts:
+      same && last.inventory.hosts === inventory.hosts
+        ? reclassifyHosts(last.hosts, classOf)
+        : listHosts(inventory, changes, claims.taken, classOf, undefined),
+    problems: [...changes.problems, ...listClashes(claims)],
+    records: { vms: changes.vms, claims, numbers, signatures },
+  }
 }
 
-interface Reclassified {
-  readonly changes: VmChanges
-  readonly claims: ClaimTable
-  /** Those of the last time, when they are the same hosts. */
-  readonly hosts: readonly ResolvedHost[] | null
+function createClassOf(signatures: SignatureTable, { bySignature }: ClassNumbers): (set: LeafSet) => IdentityClass {
+  const known = new Map<LeafSet, IdentityClass>()
+  return (set) => {
+    const already = known.get(set)
+    if (already !== undefined) return already
+    const signature = signatures.signatureOf(set)
+    const found = bySignature.get(signature)
+    if (found === undefined) throw new Error(`a signature without a number: ${signature.key}`)
+    known.set(set, found)
+    return found
+  }
 }
 
 /** A prefix with the same identity as what is around it says nothing new. */
 function listNetworks(
   networks: SignatureTable['networks'],
-  classOf: (signature: ClassSignature) => IdentityClass,
+  classes: ReadonlyMap<ClassSignature, IdentityClass>,
 ): readonly PrefixIdentity[] {
-  const identityOf = new Map(networks.map(({ prefix, signature }) => [prefix, classOf(signature).identity]))
+  const identityOf = new Map(networks.map(({ prefix, signature }) => [prefix, classes.get(signature)?.identity]))
   return networks.flatMap(({ prefix }) => {
     const identity = identityOf.get(prefix) ?? worldIdentity
     const around = prefix.parent === null ? worldIdentity : (identityOf.get(prefix.parent) ?? worldIdentity)

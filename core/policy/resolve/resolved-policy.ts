@@ -15,7 +15,7 @@ import type {
 import type { ClaimTable } from './claim-table.ts'
 import type { ClassNumbers } from './class-numbers.ts'
 import type { PolicyIndex } from './policy-index.ts'
-import type { SignatureTable } from './signature-table.ts'
+import type { LeafSet, SignatureTable } from './signature-table.ts'
 
 /** A policy with its names filled from one inventory: every address is in one identity class. Immutable. */
 export interface ResolvedPolicy {
@@ -43,7 +43,8 @@ export interface ResolvedHost {
   readonly tenants: readonly TenantName[]
   /** Identities of the endpoints' addresses, ascending, once each. */
   readonly locals: readonly IdentityClass[]
-  /** Its VMs, in no order; kept for the next resolution. */
+  /** Of the endpoints' addresses, once each; kept for the next resolution, as are its VMs, in no order. */
+  readonly leafSets: readonly LeafSet[]
   readonly records: readonly VmRecord[]
 }
 
@@ -81,5 +82,5 @@ export interface VmRecord {
 export interface Claim {
   readonly address: AddressIdentity['address']
   readonly endpoint: EndpointId
-  readonly signature: ClassSignature
+  readonly leafSet: LeafSet
 }
