@@ -253,6 +253,8 @@ test('lists, and a VM set at the center', async () => {
     'role=mail tier=x',
   )
   expect((await cli('vms', 'set', 'mail', '--reset', 'label:tier')).stdout).not.toContain('tier=x')
+  expect((await cli('vms', 'set', 'mail', '--os', 'debian 12')).stdout).toMatch(/OS +debian 12 +debian 12/)
+  expect((await cli('vms', 'set', 'mail', '--reset', 'os')).stdout).not.toContain('debian')
   expect(JSON.parse((await cli('status', '--json')).stdout)).toMatchObject({ hosts: { total: 1 } })
 })
 

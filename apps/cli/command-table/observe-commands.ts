@@ -143,6 +143,7 @@ export const observeCommands = {
     positionals: [{ name: 'VM', required: true }],
     options: {
       tenant: { type: 'string', value: 'NAME', text: 'cli.option.set-tenant' },
+      os: { type: 'string', value: 'TEXT', text: 'cli.option.set-os' },
       label: { type: 'string', value: 'KEY=VALUE', multiple: true, text: 'cli.option.label' },
       address: { type: 'string', value: '[MAC=]LIST', multiple: true, text: 'cli.option.set-address' },
       reset: {
@@ -155,6 +156,7 @@ export const observeCommands = {
     examples: [
       'hyperward vms set web-1 --tenant acme --label app=shop --label role=web',
       'hyperward vms set web-1 --address 10.0.0.5,2001:db8::5',
+      'hyperward vms set web-1 --os "debian 12"',
       'hyperward vms set web-1 --reset label:role --reset addresses',
     ],
     exits: onlineExits,

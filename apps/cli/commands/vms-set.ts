@@ -11,7 +11,8 @@ type Values = Call<'vms set'>['values']
 
 export const vmsSet: Run<'vms set'> = async ({ values, positionals: [name = ''], context }) => {
   const { out, text, globals } = context
-  if (values.tenant === undefined && values.label.length + values.address.length + values.reset.length === 0) {
+  const isNothing = values.tenant === undefined && values.os === undefined
+  if (isNothing && values.label.length + values.address.length + values.reset.length === 0) {
     throw UsageError.of('cli.usage.nothing-to-set', {}, 'vms set')
   }
   const center = await context.connect()
@@ -50,6 +51,8 @@ function toPatch(values: Values, macs: readonly ApiEndpoint['mac'][]): PatchVm {
   return {
     ...(values.tenant === undefined ? {} : { tenant: values.tenant }),
     ...(resets.has('tenant') ? { tenant: null } : {}),
+    ...(values.os === undefined ? {} : { os: values.os }),
+    ...(resets.has('os') ? { os: null } : {}),
     ...(Object.keys(labels).length === 0 ? {} : { labels }),
     ...(resets.has('labels') ? { labels: null } : {}),
     ...(Object.keys(addresses).length === 0 ? {} : { addresses }),
@@ -85,7 +88,7 @@ function toResets(
   for (const reset of resets) {
     const colon = reset.indexOf(':')
     const [kind, key] = colon < 0 ? [reset, ''] : [reset.slice(0, colon), reset.slice(colon + 1)]
-    if (colon < 0 && ['tenant', 'labels', 'addresses'].includes(reset)) {
+    if (colon < 0 && ['tenant', 'os', 'labels', 'addresses'].includes(reset)) {
       whole.add(reset)
     } else if (kind === 'label' && key !== '') {
       labels[key] = null

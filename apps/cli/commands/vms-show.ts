@@ -24,8 +24,8 @@ export function tellVm({ out, text }: CommandContext, vm: ApiVm): void {
     { title: text('cli.column.value') },
     { title: text('cli.said.override') },
   ]
-  const addresses = vm.endpoints.map(({ mac, addresses }) => [
-    mac,
+  const addresses = vm.endpoints.map(({ mac, addresses, segment }) => [
+    segment === null ? mac : `${mac} (${segment})`,
     addresses.join(' '),
     override.addresses[mac]?.join(' ') ?? '',
   ])
@@ -34,6 +34,7 @@ export function tellVm({ out, text }: CommandContext, vm: ApiVm): void {
     ['UUID', vm.uuid, ''],
     [text('cli.column.host'), vm.host ?? none, ''],
     [text('cli.column.tenant'), vm.tenant ?? none, override.tenant ?? ''],
+    [text('cli.column.os'), vm.os ?? none, override.os ?? ''],
     [text('cli.column.labels'), toLabels(vm.labels), toLabels(override.labels)],
     ...addresses,
   ])
