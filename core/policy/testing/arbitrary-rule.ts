@@ -72,7 +72,8 @@ function arbitrarySide({ groups, seesTenants }: RuleWords): fc.Arbitrary<string>
   const name = fc.constantFrom(...groups)
   const item = fc.oneof({ weight: 5, arbitrary: name }, { weight: 1, arbitrary: prefixText })
   const names = fc.uniqueArray(item, { minLength: 1, maxLength: 3 })
-  const toList = (items: readonly string[]): string => `[${items.join(', ')}]`
+  // a single text is a list of one, in the long form too
+  const toList = (items: readonly string[]): string => (items.length === 1 ? items.join('') : `[${items.join(', ')}]`)
   const list = names.map(toList)
   // a side of which nothing is left by what is written is refused
   const difference = fc
