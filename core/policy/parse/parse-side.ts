@@ -18,13 +18,13 @@ export function parseSide(scope: PolicyScope, field: NamedField | null): RuleSid
   return scope.reader.isRecord(field) ? parseLongSide(scope, field) : parseMembers(scope, field, field.key)
 }
 
-/** `{any-of: …, not: …}`, or a selector in place. `not` alone takes out of everything: a selector that only denies is written as a group. */
+/** `{any-of: …, not: …}`, or a selector in place: `not` over criteria means there what it means in a group. */
 function parseLongSide(scope: PolicyScope, field: NamedField): RuleSide | null {
   const { reader } = scope
   const all = reader.dictionary(field)
   if (all === null) return null
-  const side = all.has('any-of') || [...all.keys()].every((key) => key === 'not')
-  if (!side) return parseSelectorInPlace(scope, field)
+  const isSide = [...all].every(([key, value]) => key === 'not' && !reader.isRecord(value))
+  if (!isSide && !all.has('any-of')) return parseSelectorInPlace(scope, field)
   const fields = reader.checkKnown(all, sideFields)
   const anyOf = fields.get('any-of')
   const not = fields.get('not')
@@ -33,14 +33,10 @@ function parseLongSide(scope: PolicyScope, field: NamedField): RuleSide | null {
     return null
   }
   const members = anyOf === undefined ? everything : parseMembers(scope, anyOf, field.key)
-  const removed =
-    not !== undefined && reader.isRecord(not)
-      ? parseSelectorInPlace(scope, not)
-      : not === undefined
-        ? null
-        : parseMembers(scope, not, field.key)
-  if (members === null || (not !== undefined && removed === null) || fields.size < all.size) return null
-  if (not === undefined || removed === null) return members
+  const removed = not === undefined ? null : parseMembers(scope, not, field.key)
+  if (members === null || fields.size < all.size) return null
+  if (not === undefined) return members
+  if (removed === null) return null
   if (removed.kind === 'any' || leavesNothing(members, removed.groups)) {
     reader.report.add('rule.nothing-left', not.path, not.place, { field: field.key })
     return null
@@ -90,13 +86,10 @@ function parseMember(scope: PolicyScope, field: Field): GroupName | null {
 function parseSelectorInPlace(scope: PolicyScope, field: NamedField): RuleSide | null {
   const { reader, tenant, inline } = scope
   const before = reader.report.diagnostics.length
-  // any-of is known for the sake of "Did you mean" only
+  // any-of is known for the sake of "Did you mean": a record that has it does not come here
   const known = tenant === null ? inlineSelectorFields : tenantInlineFields
   const fields = reader.record(field, [...known, 'any-of'])
   if (fields === null) return null
-  const anyOf = fields.get('any-of')
-  if (anyOf !== undefined)
-    reader.report.add('field.unknown', anyOf.path, anyOf.keyPlace, { field: anyOf.key, nearest: '' })
   const networks = fields.get('networks')
   const except = fields.get('except')
   const endpoints = endpointSelectorFields.map((key) => fields.get(key)).find((one) => one !== undefined)

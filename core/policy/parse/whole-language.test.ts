@@ -51,7 +51,7 @@ const sides: readonly (readonly [text: string, side: Rule['source']])[] = [
     '{labels: {b: [y, x], a: "="}, not: {names: db-*}}',
     { kind: 'groups', groups: ['acme/(label a="="; label b=x|y; not name db-*)'] as never, except: [] },
   ],
-  ['{not: {labels: {a: b}}}', { kind: 'any', except: ['acme/(label a=b)'] as never }],
+  ['{not: {labels: {a: b}}}', { kind: 'groups', groups: ['acme/(not label a=b)'] as never, except: [] }],
 ]
 
 test.each(sides)('a side written %s', (text, side) => {
