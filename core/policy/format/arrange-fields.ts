@@ -39,8 +39,12 @@ function closestRecord(node: YAMLMap, shapes: readonly Shape[]): Shape | undefin
   let most = -1
   for (const shape of shapes) {
     if (shape.kind !== 'record') continue
-    const known = fieldOrder(shape.record)
-    const count = node.items.filter((pair) => known.includes(keyOf(pair))).length
+    const { record } = shape
+    const known = fieldOrder(record)
+    // the `not` of a side takes names, that of a selector a mapping
+    const count = node.items.filter(
+      (pair) => known.includes(keyOf(pair)) && !(record === 'side' && isMap(pair.value)),
+    ).length
     if (count > most) [closest, most] = [shape, count]
   }
   return closest

@@ -149,6 +149,16 @@ tenants:
 `)
 })
 
+test('the criteria of a selector in place are arranged too', () => {
+  const rule = (from: string): string =>
+    `apiVersion: hyperward/v1\nkind: Policy\nprovider:\n  platform:\n    - policy: p\n      rules:\n        - {name: r, from: ${from}, to: any, action: drop}\n`
+  expect(format(rule('{not: {names: [a], labels: {b: c}}}'))).toBe(rule('{not: {labels: {b: c}, names: [a]}}'))
+  expect(format(rule('{not: [a], any-of: [b]}'))).toBe(rule('{any-of: [b], not: [a]}'))
+  expect(format(rule('{except: [10.1.0.0/16], networks: [10.0.0.0/8]}'))).toBe(
+    rule('{networks: [10.0.0.0/8], except: [10.1.0.0/16]}'),
+  )
+})
+
 test('texts that another reader would take for something else keep their quotes, and block texts their lines', () => {
   const value = (text: string): string =>
     format(`apiVersion: hyperward/v1\nkind: Policy\ntenants: {acme: {groups: {g: {labels: {k: ${text}}}}}}`)

@@ -87,6 +87,16 @@ meaning(
     ['drop', 'tcp', 'web-2', 'web-1', 80],
   ],
 )
+meaning(
+  '[R4] not over a mapping selects endpoints, not over names leaves out of everything',
+  acme(['from: {not: {labels: {color: blue}}}, to: web, action: allow', 'from: {not: [blue]}, to: db, action: allow']),
+  [
+    ['allow', 'tcp', 'web-2', 'web-1', 80],
+    ['drop', 'tcp', 'office', 'web-1', 80],
+    ['allow', 'tcp', 'office', 'db-1', 80],
+    ['drop', 'tcp', 'web-1', 'db-1', 80],
+  ],
+)
 meaning('[R5] without service a rule is for every one', acme(['from: web, to: db, action: allow']), [
   ['allow', 'udp', 'web-1', 'db-1', 1],
   ['allow', 'esp', 'web-1', 'db-1'],
