@@ -163,8 +163,11 @@ test('an inventory that breaks a guarantee is told, once, and told again when it
   expect(await events('guarantee-broken')).toEqual([
     expect.stringContaining('acme/db-closed (never) does not hold: tcp 5432 from acme/web-1'),
   ])
+  const broken = async (): Promise<unknown> => (await center.call('GET', '/v1/status')).body.brokenGuarantees
+  expect(await broken()).toEqual(['acme/db-closed'])
   await agent.reportInventory(vms)
   await center.center.services.publisher.settled()
+  expect(await broken()).toEqual([])
   expect(await events('guarantee-holds-again')).toEqual(['guarantee acme/db-closed holds again'])
   await agent.close()
 })

@@ -6,6 +6,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { migrationsDirectory } from './migrate.ts'
 import { openStore } from './open-store.ts'
+import {
+  addPublication,
+  deleteUnusedSections,
+  readLatestPlans,
+  readPlanChunks,
+  readPlanSections,
+} from './queries/policy.ts'
 import { startTestServer, type TestServer } from './testing/test-server.ts'
 
 let server: TestServer
@@ -96,4 +103,52 @@ test('a second center on one database is refused, and takes it when the first is
   const waiting = openStore({ kind: 'url', url, soleUseMs: 5000 })
   await first.close()
   await (await waiting).close()
+})
+
+test('plans of before chunks are not fetched any more: their center makes them anew', async () => {
+  const url = await server.createDatabase()
+  const before = await copyMigrations('before-chunks', {})
+  for (const name of await readdir(before)) if (Number(name.slice(0, 4)) > 4) await rm(join(before, name))
+  const old = await openStore({ kind: 'url', url, migrations: before })
+  await old.query(`insert into host (name, created_at) values ('h', now())`)
+  await old.query(`insert into policy_text values ('t', 'f', 'b')`)
+  await old.query(`insert into publication values (1, 'publish', 't', now(), 'admin')`)
+  await old.query(`insert into plan_section values ('s', '[]')`)
+  await old.query(`insert into host_plan (host, revision, digest, sections) values ('h', 1, 'd', '{s}')`)
+  await old.close()
+  const store = await openStore({ kind: 'url', url })
+  expect(await readPlanSections(store, 'h', 1)).toBe(null)
+  expect(await readLatestPlans(store)).toEqual([{ host: 'h', revision: 1, digest: 'd' }])
+  const next = {
+    revision: 2,
+    cause: 'schedule',
+    policy_digest: 't',
+    published_at: new Date(),
+    published_by: 'x',
+  } as const
+  const content = {
+    sections: [
+      { digest: 'a', chunks: ['c1', 'c2', 'c1'] },
+      { digest: 'empty', chunks: [] },
+    ],
+    chunks: [
+      { digest: 'c1', body: '["é"]' },
+      { digest: 'c2', body: '[2]' },
+    ],
+  }
+  await addPublication(store, next, [{ host: 'h', digest: 'e', sections: ['a', 'empty'] }], content)
+  const [c1, c2] = [
+    { digest: 'c1', bytes: 6 },
+    { digest: 'c2', bytes: 3 },
+  ]
+  expect(await readPlanSections(store, 'h', 2)).toEqual([
+    { digest: 'a', chunks: [c1, c2, c1] },
+    { digest: 'empty', chunks: [] },
+  ])
+  await deleteUnusedSections(store)
+  expect(await readPlanChunks(store, ['c1', 'gone'])).toEqual([{ digest: 'c1', body: '["é"]' }])
+  await store.query('update host_plan set sections = null')
+  await deleteUnusedSections(store)
+  expect(await readPlanChunks(store, ['c1', 'c2'])).toEqual([])
+  await store.close()
 })

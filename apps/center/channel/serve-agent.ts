@@ -19,7 +19,8 @@ export interface ServeOptions {
 
 export const serveDefaults: ServeOptions = {
   heartbeatMs: 15_000,
-  maxWaitingBytes: 256 * 1024 * 1024,
+  // what an agent asks for at once is one batch, or one chunk
+  maxWaitingBytes: 64 * 1024 * 1024,
   maxUnworkedBytes: 1024 * 1024,
 }
 

@@ -33,6 +33,7 @@ export function addStatusRoute(app: FastifyInstance, services: Services): void {
         },
         endpoints: { enforced: count('enforced'), closed: count('closed'), unreported: count('unreported') },
         inventoryProblem: publisher.inventoryProblem(),
+        brokenGuarantees: [...publisher.brokenGuarantees()],
       }
     },
   )

@@ -8,6 +8,8 @@ import { toldAtOnce, type Recorder } from './recorder.ts'
 export interface GuaranteeWatch {
   /** Of what is in force now. */
   tell(results: readonly GuaranteeResult[]): Promise<void>
+  /** Names of those that do not hold now. */
+  broken(): readonly string[]
 }
 
 export function createGuaranteeWatch(recorder: Recorder): GuaranteeWatch {
@@ -30,6 +32,7 @@ export function createGuaranteeWatch(recorder: Recorder): GuaranteeWatch {
         await recorder.event(null, 'guarantee-holds-again', `guarantee ${name} ${fate}`)
       }
     },
+    broken: () => [...broken],
   }
 }
 

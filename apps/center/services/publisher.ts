@@ -55,6 +55,8 @@ export interface Publisher {
   /** What hosts should hold. */
   readonly hosts: Pick<PlannedHosts, 'find' | 'served' | 'ruleRefs' | 'forget'>
   inventoryProblem(): string | null
+  /** Names of the guarantees that do not hold over what is in force. */
+  brokenGuarantees(): readonly string[]
   policy(): Policy | null
   /** Of what is published, over the present inventory. */
   compiled(): Compilation | null
@@ -243,6 +245,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     revision: () => published?.revision ?? 0,
     hosts,
     inventoryProblem: () => problems.current(),
+    brokenGuarantees: () => guarantees.broken(),
     policy: () => published?.policy ?? null,
     compiled: () => published?.compiled ?? null,
     async storeDraft(candidate, by) {

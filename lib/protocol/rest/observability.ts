@@ -24,6 +24,8 @@ export const statusSchema = z
     endpoints: z.strictObject({ enforced: z.number().int(), closed: z.number().int(), unreported: z.number().int() }),
     /** What of the inventory was left out of the plans (two VMs with one address, …), and so passes nothing; null = nothing. */
     inventoryProblem: z.string().nullable(),
+    /** Guarantees that the inventory, a schedule or a date has broken: `tenant/name`, or `/name` for the provider's. */
+    brokenGuarantees: z.array(z.string()),
   })
   .meta({ id: 'Status' })
 
