@@ -135,7 +135,7 @@ function joinNames(names: readonly string[]): string {
 }
 
 /** What a name may hold of the one wanted; with a number when it is taken. */
-export function toFreeName(wanted: string, taken: ReadonlySet<string>): string {
+export function toFreeName(wanted: string, taken: { readonly has: (name: string) => boolean }): string {
   const clean = wanted
     .replaceAll(/[^\p{L}\p{N}._-]+/gu, '-')
     .slice(0, 55)

@@ -41,8 +41,9 @@ export function coverByCandidates(
 ): readonly Rectangle[] {
   const pairs = new Map<string, CandidatePair>()
   for (const edge of edges) {
+    const destinations = candidatesOf(edge.destination)
     for (const from of candidatesOf(edge.source)) {
-      for (const to of candidatesOf(edge.destination)) {
+      for (const to of destinations) {
         const key = `${from.key}\n${to.key}`
         const pair = pairs.get(key) ?? { from, to, edges: [], sources: new Set(), destinations: new Set() }
         pairs.set(key, pair)
@@ -57,15 +58,24 @@ export function coverByCandidates(
       inside.length > 1 && sources.size >= from.members.size * share && destinations.size >= to.members.size * share,
   )
   const left = new Set(edges)
-  const chosen: Rectangle[] = []
-  for (;;) {
-    const gains = asked.map((pair) => ({ pair, gain: pair.edges.filter((edge) => left.has(edge)).length }))
-    const [best] = gains.filter(({ gain }) => gain > 1).sort(compareGains)
-    if (best === undefined) break
-    for (const edge of best.pair.edges) left.delete(edge)
-    chosen.push({ sources: best.pair.from.members, destinations: best.pair.to.members })
-  }
+  const chosen = choosePairs(asked, left).map(({ from, to }) => ({ sources: from.members, destinations: to.members }))
   return left.size === 0 ? chosen : [...chosen, ...coverExactly([...left])]
+}
+
+/** Always the pair that covers most of what is left, of equals the narrowest; takes what is covered out of `left`. What a pair covers only shrinks, so each waits at its last count. */
+function choosePairs(asked: readonly CandidatePair[], left: Set<Edge>): readonly CandidatePair[] {
+  const byGain = Map.groupBy(asked, (pair) => pair.edges.length)
+  const chosen: CandidatePair[] = []
+  for (let gain = Math.max(0, ...byGain.keys()); gain > 1; gain -= 1) {
+    for (const pair of (byGain.get(gain) ?? []).sort(comparePairs)) {
+      const still = pair.edges.filter((edge) => left.has(edge))
+      if (still.length === gain) {
+        for (const edge of still) left.delete(edge)
+        chosen.push(pair)
+      } else if (byGain.get(still.length)?.push(pair) === undefined) byGain.set(still.length, [pair])
+    }
+  }
+  return chosen
 }
 
 interface CandidatePair {
@@ -76,16 +86,11 @@ interface CandidatePair {
   readonly destinations: Set<string>
 }
 
-interface Gain {
-  readonly pair: CandidatePair
-  readonly gain: number
-}
-
-/** Most seen first; of equals the narrowest. */
-function compareGains(a: Gain, b: Gain): number {
-  const width = ({ pair }: Gain): number => pair.from.members.size * pair.to.members.size
-  const key = ({ pair }: Gain): string => `${pair.from.key}\n${pair.to.key}`
-  return b.gain - a.gain || width(a) - width(b) || (key(a) < key(b) ? -1 : 1)
+/** The narrowest first. */
+function comparePairs(a: CandidatePair, b: CandidatePair): number {
+  const width = ({ from, to }: CandidatePair): number => from.members.size * to.members.size
+  const key = ({ from, to }: CandidatePair): string => `${from.key}\n${to.key}`
+  return width(a) - width(b) || (key(a) < key(b) ? -1 : 1)
 }
 
 /** Destinations with the same set of sources make one piece; `among`: a party counts as its own source, so that a full mesh is one piece. */

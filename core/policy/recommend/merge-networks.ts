@@ -4,11 +4,9 @@ import {
   isPrefix,
   parsePrefix,
   type Prefix,
-  prefixContains,
   type PrefixValue,
   toAddress,
   toAddressValue,
-  toPrefixValue,
 } from '@hyperward/model'
 
 export function mergeNetworks(addresses: Iterable<Address>): readonly Prefix[] {
@@ -27,20 +25,24 @@ export function mergeNetworks(addresses: Iterable<Address>): readonly Prefix[] {
 /** Networks that hold at least this many of the addresses are taken whole, unless an endpoint is in them. */
 const enoughToWiden = 4
 
-export function widenNetworks(addresses: Iterable<Address>, endpoints: readonly Address[]): readonly Prefix[] {
-  const around = Map.groupBy(new Set(addresses), (address) => {
-    const { family, number } = toAddressValue(address)
-    const shift = family === 4 ? 8n : 64n
-    return toPrefix({ family, number: (number >> shift) << shift, length: family === 4 ? 24 : 64 })
-  })
-  const own = endpoints.map(toAddressValue)
-  return [...around]
-    .flatMap(([prefix, inside]) => {
-      const value = toPrefixValue(prefix)
-      const isOpen = inside.length >= enoughToWiden && !own.some((address) => prefixContains(value, address))
-      return isOpen ? [prefix] : mergeNetworks(inside)
-    })
-    .sort()
+export function createNetworkWidener(
+  endpoints: readonly Address[],
+): (addresses: Iterable<Address>) => readonly Prefix[] {
+  const own = new Set(endpoints.map((address) => toPrefix(networkAround(address))))
+  return (addresses) => {
+    const around = Map.groupBy(new Set(addresses), (address) => toPrefix(networkAround(address)))
+    return [...around]
+      .flatMap(([prefix, inside]) =>
+        inside.length >= enoughToWiden && !own.has(prefix) ? [prefix] : mergeNetworks(inside),
+      )
+      .sort()
+  }
+}
+
+function networkAround(address: Address): PrefixValue {
+  const { family, number } = toAddressValue(address)
+  const shift = family === 4 ? 8n : 64n
+  return { family, number: (number >> shift) << shift, length: family === 4 ? 24 : 64 }
 }
 
 function mergeOnce(prefixes: readonly PrefixValue[]): readonly PrefixValue[] {

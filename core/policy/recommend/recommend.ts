@@ -10,7 +10,7 @@ import { compareText } from '../resolve/compare-text.ts'
 import { createHolderLookup } from '../simulate/create-holder-lookup.ts'
 import { createGroupChooser, type GroupChooser, toFreeName } from './choose-groups.ts'
 import { coverByCandidates, coverExactly, type Edge, type Rectangle } from './cover-edges.ts'
-import { mergeNetworks, widenNetworks } from './merge-networks.ts'
+import { createNetworkWidener, mergeNetworks } from './merge-networks.ts'
 import type { SeenService } from './service-text.ts'
 import { type RecommendedRule, type Section, writePolicy } from './write-policy.ts'
 
@@ -129,18 +129,20 @@ function createGroups(inventory: Inventory, parties: Parties, widen: boolean): G
     choosers.set(tenant, chooser)
     return chooser
   }
+  const candidates = new Map<string, ReturnType<Groups['candidatesOf']>>()
   const own = new Map<TenantName, Map<string, string>>()
   const shared = new Map<string, string>()
   const sharedBySelector = new Map<string, string>()
   const share = (tenant: TenantName, name: string, selector: string): string => {
     // networks are who they are; labels and names are meant of one tenant
     const whole = selector.startsWith('networks:') ? selector : `tenants: [${tenant}], ${selector}`
-    const known = sharedBySelector.get(whole) ?? toFreeName(`${tenant}-${name}`, new Set(shared.keys()))
+    const known = sharedBySelector.get(whole) ?? toFreeName(`${tenant}-${name}`, shared)
     sharedBySelector.set(whole, known)
     shared.set(known, whole)
     return `provider/${known}`
   }
   const endpoints = inventory.vms.flatMap((vm) => vm.endpoints.flatMap((endpoint) => endpoint.addresses))
+  const toNetworks = widen ? createNetworkWidener(endpoints) : mergeNetworks
   return {
     sideOf: (tenant, keys) => {
       const members = new Map<TenantName, Set<VmUuid>>()
@@ -159,12 +161,16 @@ function createGroups(inventory: Inventory, parties: Parties, widen: boolean): G
             return name
           }),
       )
-      return [...names, ...(widen ? widenNetworks(addresses, endpoints) : mergeNetworks(addresses))]
+      return [...names, ...toNetworks(addresses)]
     },
     candidatesOf: (key) => {
+      const known = candidates.get(key)
+      if (known !== undefined) return known
       const { tenant, vm } = parties.byKey(key)
-      const sets = tenant === null || vm === null ? [] : chooserOf(tenant).setsOf(vm)
-      return [{ key, members: new Set([key]) }, ...sets]
+      const sets = tenant === null ? [] : chooserOf(tenant).setsOf(vm)
+      const made = [{ key, members: new Set([key]) }, ...sets]
+      candidates.set(key, made)
+      return made
     },
     ofTenant: (tenant) => own.get(tenant) ?? new Map(),
     ofProvider: () => shared,
