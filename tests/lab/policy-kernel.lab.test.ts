@@ -33,7 +33,7 @@ import { echo, icmp, ip, protocol, sctp, tcp, udp, type Ends } from '../../drive
 import { ifindexOf, openRawSocket, type RawSocket } from '../../drivers/ebpf/testing/raw-socket.ts'
 
 const seeds = [20_261_123, 3, 1_917] as const
-const worldsPerSeed = 28
+const worldsPerSeed = 24
 const packetsPerWorld = 100
 
 const revision = parseRevision(1) ?? expect.fail()
