@@ -8,6 +8,8 @@ export interface ImportFile {
   /** Shown in diagnostics; for Proxmox it tells whose file it is (`cluster.fw`, `100.fw`). Nothing is opened. */
   readonly name: string
   readonly content: string | Uint8Array
+  /** Where `content` is only the beginning of what is there: how much there is. */
+  readonly sizeBytes?: number
 }
 
 export interface SourceText {
@@ -15,10 +17,11 @@ export interface SourceText {
   readonly text: string
 }
 
-export function decodeText({ name, content }: ImportFile, report: Report): SourceText | null {
+export function decodeText({ name, content, sizeBytes }: ImportFile, report: Report): SourceText | null {
   const place = { file: name, line: 1, column: 1 }
-  if (content.length > importMaxBytes) {
-    report.add('import.too-large', place, { size: content.length, limit: importMaxBytes })
+  const size = sizeBytes ?? content.length
+  if (size > importMaxBytes) {
+    report.add('import.too-large', place, { size, limit: importMaxBytes })
     return null
   }
   const text = typeof content === 'string' ? content : decodeBytes(content)

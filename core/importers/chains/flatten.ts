@@ -22,6 +22,7 @@ import {
 /** Rules looked at over all ways through the chains: bounds time and memory of chains that call each other many times. */
 const visitLimit = 200_000
 const depthLimit = 100
+const nestingLimit = 1000
 
 export interface FlatRule {
   readonly match: Match
@@ -58,6 +59,7 @@ export function flattenChains(options: FlattenOptions): readonly FlatRule[] | nu
   const { hooks, world, stateless, report } = options
   const flat: FlatRule[] = []
   let visits = 0
+  let depth = 0
   let broken = false
 
   const tell = (rule: ChainRule, code: 'import.left-out' | 'import.broader' | 'import.closed', why: Unknown): void =>
@@ -92,10 +94,30 @@ export function flattenChains(options: FlattenOptions): readonly FlatRule[] | nu
     handBack: Continuation,
     accepted: Continuation,
     path: readonly string[],
+    start = 0,
   ): boolean => {
-    for (const [index, rule] of chain.rules.entries()) {
+    depth += 1
+    // continuations of continuations: each is a frame of the stack
+    if (depth > nestingLimit) throw new TooMany()
+    const closed = walkRules(hook, chain, match, doubt, handBack, accepted, path, start)
+    depth -= 1
+    return closed
+  }
+
+  const walkRules = (
+    hook: Hook,
+    chain: Chain,
+    match: Match,
+    doubt: Unknown | null,
+    handBack: Continuation,
+    accepted: Continuation,
+    path: readonly string[],
+    start: number,
+  ): boolean => {
+    for (let index = start; index < chain.rules.length; index += 1) {
+      const rule = chain.rules[index]
       visits += 1
-      if (visits > visitLimit) throw new TooMany()
+      if (visits > visitLimit || rule === undefined) throw new TooMany()
       const met = intersectMatches(match, rule.match)
       const state = stateOf(rule)
       if (met === null || state === 'never') continue
@@ -150,10 +172,7 @@ export function flattenChains(options: FlattenOptions): readonly FlatRule[] | nu
           }
           const rest = (part: Match): void => {
             if (target.kind === 'goto') handBack(part)
-            else if (
-              !walk(hook, { ...chain, rules: chain.rules.slice(index + 1) }, part, doubt, handBack, accepted, path)
-            )
-              handBack(part)
+            else if (!walk(hook, chain, part, doubt, handBack, accepted, path, index + 1)) handBack(part)
           }
           const deeper = [...path, target.chain]
           if (target.kind === 'goto' && why !== null) {

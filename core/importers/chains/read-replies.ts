@@ -23,7 +23,7 @@ export function readReplies(hooks: readonly Hook[], within: Match): Replies {
     if (rule.action !== 'accept') {
       if (all) return none
       drops.push(rule)
-    } else if (all || rule.policyOf !== undefined) return { pass: true, drops, tracked: !rule.anyState }
+    } else if (all) return { pass: true, drops, tracked: !rule.anyState }
   }
   return none
 }

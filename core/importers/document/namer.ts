@@ -9,14 +9,18 @@ const taken = new Set(['any', 'provider', 'common'])
 
 export function createNamer(): Namer {
   const used = new Set<string>(taken)
+  /** The number to go on with, by name: thousands of one name must not be counted through each time. */
+  const next = new Map<string, number>()
   return {
     name: (original, fallback) => {
       const base = toName(original) ?? toName(fallback) ?? 'unnamed'
       let name = base
-      for (let n = 2; used.has(name); n += 1) {
+      let n = next.get(base) ?? 2
+      for (; used.has(name); n += 1) {
         const tail = `-${n}`
         name = `${cut(base, nameMaxLength - tail.length)}${tail}`
       }
+      next.set(base, n)
       used.add(name)
       return name
     },

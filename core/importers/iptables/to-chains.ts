@@ -109,12 +109,9 @@ function applyCondition(meaning: Meaning, condition: Condition, protocol: number
       }
       return
     }
-    case 'states': {
-      const states = condition.negated ? new Set(allStates.filter((state) => !condition.states.has(state))) : condition.states // prettier-ignore
-      const former = meaning.states
-      meaning.states = former === undefined ? states : new Set([...states].filter((state) => former.has(state)))
+    case 'states':
+      narrowStates(meaning, condition.negated ? allStates.filter((state) => !condition.states.has(state)) : [...condition.states]) // prettier-ignore
       return
-    }
     case 'interface': {
       const found = matchesInterface(condition.name, scope.interfaces)
       if (found === null) doubt('import-interface', condition.name)
@@ -122,9 +119,15 @@ function applyCondition(meaning: Meaning, condition: Condition, protocol: number
       return
     }
     case 'tcp-flags': {
+      const text = `--tcp-flags ${condition.mask.join(',')} ${condition.set.join(',')}`
       const found = matchesFirstPacket(condition.mask, condition.set)
-      if (found === null) doubt('import-match', `--tcp-flags ${condition.mask.join(',')} ${condition.set.join(',')}`)
-      else if (found === condition.negated) meaning.never = true
+      if (found === null) doubt('import-match', text)
+      // flags of the first packet of a connection are not those of the later ones, whose flags are not known
+      else if (found !== condition.negated) narrowStates(meaning, ['new'])
+      else {
+        narrowStates(meaning, allStates.filter((state) => state !== 'new')) // prettier-ignore
+        doubt('import-match', text)
+      }
       return
     }
     case 'other':
@@ -133,6 +136,11 @@ function applyCondition(meaning: Meaning, condition: Condition, protocol: number
     default:
       condition satisfies never
   }
+}
+
+function narrowStates(meaning: Meaning, states: readonly State[]): void {
+  const former = meaning.states
+  meaning.states = new Set(former === undefined ? states : states.filter((state) => former.has(state)))
 }
 
 const allStates: readonly State[] = ['new', 'established', 'related', 'invalid', 'untracked']

@@ -43,7 +43,7 @@ export function parseNwfilter({ file, text }: SourceText, report: Report): reado
     return null
   }
   // several documents in a row are one list of filters
-  const body = text.replaceAll(/<\?xml[^>]*\?>/g, (head) => ' '.repeat(head.length))
+  const body = text.replaceAll(/<\?xml[^<>]*\?>/g, (head) => ' '.repeat(head.length))
   const wrapped = `<filters>${body}</filters>`
   const valid = XMLValidator.validate(wrapped)
   const roots = valid === true ? readElements(wrapped) : []
@@ -60,10 +60,14 @@ export function parseNwfilter({ file, text }: SourceText, report: Report): reado
 /** Open tags less closing ones, counted before anything recursive sees them. */
 function isTooDeep(text: string): boolean {
   let depth = 0
-  for (const [tag] of text.matchAll(/<[^!?][^>]*>/g)) {
-    if (tag.startsWith('</')) depth -= 1
-    else if (!tag.endsWith('/>')) depth += 1
+  for (let at = text.indexOf('<'); at >= 0;) {
+    const end = text.indexOf('>', at)
+    if (end < 0) return false
+    const next = text[at + 1]
+    if (next === '/') depth -= 1
+    else if (next !== '!' && next !== '?' && text[end - 1] !== '/') depth += 1
     if (depth > xmlMaxDepth) return true
+    at = text.indexOf('<', end)
   }
   return false
 }
