@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runCli } from './testing/run-cli.ts'
 
 const untidy = '# mine\nkind: Policy\napiVersion: hyperward/v1\ntenants: {acme: {default:   drop}} # here\n'
-const tidy = '# mine\napiVersion: hyperward/v1\nkind: Policy\ntenants: {acme: {default: drop}} # here\n'
+const tidy = '# mine\napiVersion: hyperward/v1\nkind: Policy\ntenants: { acme: { default: drop } } # here\n'
 let directory: string
 let file: string
 

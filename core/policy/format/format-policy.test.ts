@@ -117,12 +117,12 @@ tenants:
   acme:
     groups:
       # g
-      web: {labels: {"no": "yes", version: 1.10}}
+      web: { labels: { "no": "yes", version: 1.10 } }
     # the rules
     policies:
       - policy: p
         rules:
-          - {name: r1, from: [a, b], to: {any-of: [web], not: ["fd00::/16"]}, action: allow} # tail
+          - { name: r1, from: [a, b], to: { any-of: [web], not: ["fd00::/16"] }, action: allow } # tail
 
           # above
           - name: r2
@@ -144,18 +144,18 @@ tenants: {acme: {policies: [{policy: p, rules: [{name: r, from: any, to: any, ac
 kind: Policy
 tenants:
   acme:
-    policies: [{policy: p, rules: [{name: r, description: and this is why, from: any, to: any, action: allow}]}]
+    policies: [{ policy: p, rules: [{ name: r, description: and this is why, from: any, to: any, action: allow }] }]
     default: drop
 `)
 })
 
 test('the criteria of a selector in place are arranged too', () => {
   const rule = (from: string): string =>
-    `apiVersion: hyperward/v1\nkind: Policy\nprovider:\n  platform:\n    - policy: p\n      rules:\n        - {name: r, from: ${from}, to: any, action: drop}\n`
-  expect(format(rule('{not: {names: [a], labels: {b: c}}}'))).toBe(rule('{not: {labels: {b: c}, names: [a]}}'))
-  expect(format(rule('{not: [a], any-of: [b]}'))).toBe(rule('{any-of: [b], not: [a]}'))
+    `apiVersion: hyperward/v1\nkind: Policy\nprovider:\n  platform:\n    - policy: p\n      rules:\n        - { name: r, from: ${from}, to: any, action: drop }\n`
+  expect(format(rule('{not: {names: [a], labels: {b: c}}}'))).toBe(rule('{ not: { labels: { b: c }, names: [a] } }'))
+  expect(format(rule('{not: [a], any-of: [b]}'))).toBe(rule('{ any-of: [b], not: [a] }'))
   expect(format(rule('{except: [10.1.0.0/16], networks: [10.0.0.0/8]}'))).toBe(
-    rule('{networks: [10.0.0.0/8], except: [10.1.0.0/16]}'),
+    rule('{ networks: [10.0.0.0/8], except: [10.1.0.0/16] }'),
   )
 })
 
@@ -163,7 +163,7 @@ test('texts that another reader would take for something else keep their quotes,
   const value = (text: string): string =>
     format(`apiVersion: hyperward/v1\nkind: Policy\ntenants: {acme: {groups: {g: {labels: {k: ${text}}}}}}`)
       .replace(/^[^]*k: /, '')
-      .replace(/\}+\n$/, '')
+      .replace(/[ }]+\n$/, '')
   expect(
     ["'1.10'", '1.10', '"true"', 'true', "'it''s'", '"a: b"', "'a #b'", '""', '"\\u00e9\\n"', '"web-1"'].map(value),
   ).toEqual(['"1.10"', '1.10', '"true"', 'true', '"it\'s"', '"a: b"', '"a #b"', '""', '"é\\n"', 'web-1'])

@@ -50,7 +50,6 @@ function render(text: string): string {
     lineWidth: 0,
     indent: 2,
     indentSeq: true,
-    flowCollectionPadding: false,
     doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER,
   })
 }

@@ -16,12 +16,22 @@ import {
 /** The width of a line that a flow collection may fill. */
 const lineLimit = 120
 
-/** Changes the document in place. */
+/** Changes the document in place. Braces have blanks inside, brackets none, as the formatters of editors have it: the library knows only both or neither. */
 export function layOut(document: Document): void {
   visit(document, {
     Scalar: (_, node) => {
       node.type = styleOf(node)
     },
+    Map: (_, node) => {
+      const print = node.toString.bind(node)
+      node.toString = (context, ...rest) => print(context && { ...context, flowCollectionPadding: ' ' }, ...rest)
+    },
+    Seq: (_, node) => {
+      const print = node.toString.bind(node)
+      node.toString = (context, ...rest) => print(context && { ...context, flowCollectionPadding: '' }, ...rest)
+    },
+  })
+  visit(document, {
     Node: (_, node) => {
       node.comment = cleanComment(node.comment ?? null)
       node.commentBefore = cleanComment(node.commentBefore ?? null)
@@ -120,6 +130,10 @@ function dropBlankLines(node: Node): void {
 /** Of the node on one line, near enough. */
 function widthOf(node: unknown): number {
   if (isScalar(node)) return String(node.value).length + (node.type === Scalar.PLAIN ? 0 : 2)
-  if (isMap(node)) return node.items.reduce((sum, { key, value }) => sum + widthOf(key) + widthOf(value) + 4, 0)
+  if (isMap(node))
+    return node.items.reduce(
+      (sum, { key, value }) => sum + widthOf(key) + widthOf(value) + 4,
+      node.items.length === 0 ? 0 : 2,
+    )
   return isSeq(node) ? node.items.reduce((sum: number, item) => sum + widthOf(item) + 2, 0) : 0
 }
