@@ -24,12 +24,14 @@ const closed: (OperationError | null)[] = []
 
 const uuid = '11111111-2222-4333-8444-555555555601'
 const mac = '52:54:00:00:00:01'
+const osinfo =
+  '<l:libosinfo xmlns:l="http://libosinfo.org/xmlns/libvirt/domain/1.0"><l:os id="http://debian.org/debian/12"/></l:libosinfo>'
 const metadata = guestMetadataXml({
   tenant: 'acme',
   labels: { app: 'shop' },
   mac,
   addresses: ['10.20.0.11', 'fd00:20::11'],
-})
+}).replace('</metadata>', `${osinfo}</metadata>`)
 
 beforeAll(async () => {
   lab = await createLab({ prefix: 'hwtlv' })
@@ -86,8 +88,9 @@ test('tells what happens to domains, and what they are', async () => {
   expect(events.flatMap((one) => (one.kind === 'lifecycle' ? [one.event] : []))).toEqual(
     expect.arrayContaining(['defined', 'started']),
   )
-  const declared = { mac, type: 'bridge', source: 'br0', model: 'virtio', addresses: ['10.20.0.11', 'fd00:20::11'] }
-  const bare = { uuid, name: 'bare', tenant: 'acme', labels: { app: 'shop' }, problems: [] }
+  const addresses = ['10.20.0.11', 'fd00:20::11']
+  const declared = { mac, type: 'bridge', source: 'br0', segment: 'br0', model: 'virtio', addresses }
+  const bare = { uuid, name: 'bare', tenant: 'acme', labels: { app: 'shop' }, os: 'debian 12', problems: [] }
   expect(await observeDomains(connection)).toEqual({
     known: true,
     value: [{ ...bare, state: 'running', interfaces: [{ ...declared, device: 'vnet0' }] }],
