@@ -115,8 +115,7 @@ kind: Policy
 
 tenants:
   acme:
-    groups:
-      # g
+    groups: # g
       web: { labels: { "no": "yes", version: 1.10 } }
     # the rules
     policies:

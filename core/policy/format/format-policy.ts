@@ -10,6 +10,7 @@ import { createReport, sortDiagnostics } from '../document/report.ts'
 import { documentVersion } from '../parse/read-envelope.ts'
 import { arrangeFields } from './arrange-fields.ts'
 import { findDifference } from './find-difference.ts'
+import { keepKeyComments } from './keep-key-comments.ts'
 import { layOut } from './lay-out.ts'
 
 /** Diagnostics are those of a text that is no single YAML document without aliases, or another kind of document; the policy itself is not judged. */
@@ -44,6 +45,7 @@ function kindOf(root: Node): { readonly text: string; readonly node: Node } | nu
 function render(text: string): string {
   // composed anew, because a document has comments before and after its root
   const document = parseDocument(text, { schema: 'failsafe', uniqueKeys: false })
+  keepKeyComments(document, text)
   arrangeFields(document)
   layOut(document)
   return document.toString({
