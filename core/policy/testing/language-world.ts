@@ -28,25 +28,19 @@ apiVersion: hyperward/v1
 kind: Inventory
 hosts: [north, south]
 vms:
-  - { name: web-1, host: north, tenant: acme, labels: {tier: web, color: blue}, uuid: 00000000-0000-4000-8000-000000000001,
-      endpoints: [{mac: "52:54:00:00:00:01", addresses: [10.0.0.1, "fd00::1"]}] }
-  - { name: web-2, host: south, tenant: acme, labels: {tier: web}, uuid: 00000000-0000-4000-8000-000000000002,
-      endpoints: [{mac: "52:54:00:00:00:02", addresses: [10.0.0.2, "fd00::2"]}] }
+  - { name: web-1, host: north, tenant: acme, os: debian 12, labels: {tier: web, color: blue}, uuid: 00000000-0000-4000-8000-000000000001,
+      endpoints: [{mac: "52:54:00:00:00:01", segment: lan, addresses: [10.0.0.1, "fd00::1"]}] }
+  - { name: web-2, host: south, tenant: acme, os: windows 2022, labels: {tier: web}, uuid: 00000000-0000-4000-8000-000000000002,
+      endpoints: [{mac: "52:54:00:00:00:02", segment: dmz, addresses: [10.0.0.2, "fd00::2"]}] }
   - { name: db-1, host: north, tenant: acme, labels: {tier: db, color: red}, uuid: 00000000-0000-4000-8000-000000000003,
       endpoints: [{mac: "52:54:00:00:00:03", addresses: [10.0.0.3, "fd00::3"]}] }
-  - { name: app-1, host: south, tenant: globex, labels: {tier: web, color: blue}, uuid: 00000000-0000-4000-8000-000000000004,
-      endpoints: [{mac: "52:54:00:00:00:04", addresses: [10.0.0.4, "fd00::4"]}] }
+  - { name: app-1, host: south, tenant: globex, os: debian 12, labels: {tier: web, color: blue}, uuid: 00000000-0000-4000-8000-000000000004,
+      endpoints: [{mac: "52:54:00:00:00:04", segment: lan, addresses: [10.0.0.4, "fd00::4"]}] }
   - { name: stray, host: north, labels: {tier: web}, uuid: 00000000-0000-4000-8000-000000000005,
       endpoints: [{mac: "52:54:00:00:00:05", addresses: [10.0.0.5, "fd00::5"]}] }
   - { name: alone, host: south, tenant: umbrella, labels: {tier: web}, uuid: 00000000-0000-4000-8000-000000000006,
       endpoints: [{mac: "52:54:00:00:00:06", addresses: [10.0.0.6, "fd00::6"]}] }
 `
-
-const systems: Readonly<Record<string, { readonly os?: string; readonly segment?: string }>> = {
-  'web-1': { os: 'debian 12', segment: 'lan' },
-  'web-2': { os: 'windows 2022', segment: 'dmz' },
-  'app-1': { os: 'debian 12', segment: 'lan' },
-}
 
 const addresses: Readonly<Record<string, readonly [string, string]>> = {
   'web-1': ['10.0.0.1', 'fd00::1'],
@@ -102,14 +96,7 @@ export function toPolicy(text: string): Policy {
 
 export function toInventory(): Inventory {
   const parsed = parseInventory(worldText, 'i.yaml')
-  const { hosts, vms } = parsed.ok ? parsed.value : expect.fail(parsed.diagnostics.map((one) => one.message).join('\n'))
-  // what agents tell and a document of an inventory does not
-  const toldVms = vms.map((vm) => {
-    const { os, segment } = systems[vm.name] ?? {}
-    const endpoints = vm.endpoints.map((one) => (segment === undefined ? one : { ...one, segment }))
-    return { ...vm, endpoints, ...(os === undefined ? {} : { os }) }
-  })
-  return { hosts, vms: toldVms }
+  return parsed.ok ? parsed.value : expect.fail(parsed.diagnostics.map((one) => one.message).join('\n'))
 }
 
 /** TCP, port 80. */
