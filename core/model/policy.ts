@@ -11,8 +11,17 @@ export interface Policy {
   /** Every rule of every tier. Inside one tier and tenant, the order here is the order of evaluation. */
   readonly rules: readonly Rule[]
   readonly guarantees: readonly Guarantee[]
+  /** Named and never referred to; absent = none. Of groups `groups` tells. */
+  readonly unused?: readonly UnusedName[]
   /** What `activeAt` left out of `rules` at its time, and why; absent in a policy as parsed. */
   readonly inactive?: readonly InactiveRule[]
+}
+
+export interface UnusedName {
+  readonly thing: 'service' | 'schedule' | 'profile'
+  readonly name: GroupName
+  readonly path: string
+  readonly place: SourcePlace
 }
 
 export interface Group {

@@ -96,6 +96,7 @@ export const diagnosticsEn = {
   'lint.shadowed':
     'The rule {rule} never decides: {by} before it takes all it would match. Move it up, or take it out.',
   'lint.unused-group': 'Nothing names the group "{group}".',
+  'lint.unused-name': 'Nothing names the {@thing} "{name}".',
   'lint.unused-rule': 'The rule {rule} has not decided a single connection[ since {since}].',
   'mac.malformed': '"{text}" is not the MAC address of a network card. Write it like 52:54:00:12:34:56.',
   'name.duplicate':

@@ -78,6 +78,7 @@ export const diagnosticsZhCn = {
   'lint.redundant': '规则 {rule} 不起任何作用：没有它，{by} 也会作出同样的决定。可以删除。',
   'lint.shadowed': '规则 {rule} 永远不会作出决定：它之前的 {by} 已匹配它的全部流量。请将它前移，或删除。',
   'lint.unused-group': '没有任何地方引用组“{group}”。',
+  'lint.unused-name': '没有任何地方引用{@thing}“{name}”。',
   'lint.unused-rule': '规则 {rule} [自 {since} 以来]没有决定过任何连接。',
   'mac.malformed': '“{text}”不是网卡的 MAC 地址。写法示例：52:54:00:12:34:56。',
   'name.duplicate': '{@thing}“{name}”出现了两次，第一次在[ {file} 的]第 {line} 行。请各用不同的名称。',

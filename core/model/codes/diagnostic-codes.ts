@@ -74,6 +74,7 @@ export const diagnosticCodes = [
   'lint.redundant',
   'lint.shadowed',
   'lint.unused-group',
+  'lint.unused-name',
   'lint.unused-rule',
   'mac.malformed',
   'name.duplicate',

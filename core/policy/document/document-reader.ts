@@ -28,6 +28,8 @@ export type Fields = ReadonlyMap<string, NamedField>
 export interface DocumentReader {
   readonly report: Report
   readonly root: Field
+  /** Names that were referred to, as `<thing> <qualified name>`; filled while references are read. */
+  readonly mentioned: Set<string>
   /** The root of another document that is read together with this one. */
   readonly otherRoot: (document: ComposedDocument) => Field
   /** A mapping with a closed set of fields; unknown ones are reported with the nearest known. */
@@ -126,6 +128,7 @@ export function createDocumentReader(root: Node, placeAt: ComposedDocument['plac
     isList: (field) => isSeq(field.node),
     isRecord: (field) => isMap(field.node),
     wrongType,
+    mentioned: new Set(),
     nearest: (text, known) => (report.full() ? '' : nearest(text, known)),
     truth: (field) => {
       const value = isScalar(field.node) ? String(field.node.value) : ''

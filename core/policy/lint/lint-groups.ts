@@ -1,4 +1,4 @@
-/** Groups that have no members, and groups that nothing names. */
+/** Groups that have no members; groups, services, schedules and profiles that nothing names. */
 import { type Group, type GroupName, type Policy, type RuleSide } from '@hyperward/model'
 
 import type { Report } from '../document/report.ts'
@@ -6,6 +6,8 @@ import { type AddressOwner, selectsEndpoint } from '../explain/group-membership.
 import type { ResolvedPolicy } from '../resolve/resolved-policy.ts'
 
 export function lintGroups({ policy, inventory }: ResolvedPolicy, report: Report): void {
+  for (const { thing, name, path, place } of policy.unused ?? [])
+    report.add('lint.unused-name', path, place, { thing, name: toWritten(name) }, 'warning')
   const used = findUsed(policy)
   const owners = inventory.vms.flatMap((vm): readonly AddressOwner[] => {
     const { tenant } = vm
@@ -14,11 +16,15 @@ export function lintGroups({ policy, inventory }: ResolvedPolicy, report: Report
   const hasMembers = createMemberTest(policy, owners)
   for (const group of policy.groups) {
     if (group.inline === true) continue
-    const params = { group: group.name.replace(/^\//, 'provider/') }
+    const params = { group: toWritten(group.name) }
     const at = [group.written?.path ?? group.name, group.written?.place] as const
     if (!used.has(group.name)) report.add('lint.unused-group', ...at, params, 'warning')
     if (!hasMembers(group.name)) report.add('lint.empty-group', ...at, params, 'warning')
   }
+}
+
+function toWritten(name: GroupName): string {
+  return name.replace(/^\//, 'provider/')
 }
 
 function findUsed({ groups, rules, guarantees }: Policy): ReadonlySet<GroupName> {

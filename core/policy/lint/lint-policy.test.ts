@@ -139,6 +139,19 @@ test('a group that nothing names is told, one that a guarantee names is not', ()
   expect(unused(`${rule}\n    guarantees:\n      - {name: g, never: {from: app, to: nobody}}`)).toEqual([])
 })
 
+test('a service, schedule or profile that nothing names is told', () => {
+  const rules = `
+          - {name: a, from: web, to: db, service: used, action: allow}
+    services: {used: {tcp: [80]}, spare: {tcp: [81]}}
+    schedules: {night: {time-zone: UTC, windows: [{from: "20:00"}]}}
+    profiles: {deep: {}}`
+  expect(lint(rules).filter((line) => line.startsWith('lint.unused-name'))).toEqual([
+    'lint.unused-name: Nothing names the service "acme/spare".',
+    'lint.unused-name: Nothing names the schedule "acme/night".',
+    'lint.unused-name: Nothing names the profile "acme/deep".',
+  ])
+})
+
 test('rules without a hit are told, with since when, where counters are known; dead ones are told for what they are', () => {
   const ref = (name: string): RuleRef => `tenant:acme/p/${name}` as RuleRef // as: the references of the rules below
   const hits = new Map([

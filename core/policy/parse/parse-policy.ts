@@ -1,5 +1,5 @@
 /** Policy documents (docs/policy-language.md) → Policy, or every diagnostic that forbids one. */
-import type { Group, GroupName, Guarantee, Parsed, Policy, Rule } from '@hyperward/model'
+import type { Group, GroupName, Guarantee, Parsed, Policy, Rule, UnusedName } from '@hyperward/model'
 
 import { type PolicyFile, splitBundle } from '../document/bundle.ts'
 import {
@@ -74,14 +74,16 @@ function readPolicy(reader: DocumentReader, roots: readonly Field[]): Policy | n
   const tenants = owners.map(({ tenant }) => tenant).filter((tenant) => tenant !== null)
   const declaredGroups = declareNames(reader, owners, 'groups', 'group')
   const declaredProfiles = declareNames(reader, owners, 'profiles', 'profile')
+  const declaredServices = declareNames(reader, owners, 'services', 'service')
+  const declaredSchedules = declareNames(reader, owners, 'schedules', 'schedule')
   const unions = createServiceUnions()
   const shared = {
     reader,
     tenants: new Set(tenants),
     groups: new Set(declaredGroups.map(({ name }) => name)),
-    services: parseServices(reader, declareNames(reader, owners, 'services', 'service'), unions),
+    services: parseServices(reader, declaredServices, unions),
     unions,
-    schedules: parseSchedules(reader, declareNames(reader, owners, 'schedules', 'schedule')),
+    schedules: parseSchedules(reader, declaredSchedules),
     profiles: parseProfiles(reader, declaredProfiles),
     inline: new Map<GroupName, Group>(),
   }
@@ -93,7 +95,23 @@ function readPolicy(reader: DocumentReader, roots: readonly Field[]): Policy | n
   if (unions.exhausted()) reader.report.add('service.too-large', '', reader.root.place, { limit: serviceUnionLimit })
   checkServiceRanges(reader, [...rules, ...guarantees])
   const inline = [...shared.inline.values()]
-  return { tenants, groups: sortGroups([...groups, ...inline]), rules, guarantees }
+  const unused = [
+    ...findUnused(reader, 'service', declaredServices),
+    ...findUnused(reader, 'schedule', declaredSchedules),
+    ...findUnused(reader, 'profile', declaredProfiles),
+  ]
+  const policy = { tenants, groups: sortGroups([...groups, ...inline]), rules, guarantees }
+  return unused.length === 0 ? policy : { ...policy, unused }
+}
+
+function findUnused(
+  { mentioned }: DocumentReader,
+  thing: UnusedName['thing'],
+  declared: readonly Declared[],
+): readonly UnusedName[] {
+  return declared
+    .filter(({ name }) => !mentioned.has(`${thing} ${name}`))
+    .map(({ name, field }) => ({ thing, name, path: field.path, place: field.keyPlace }))
 }
 
 function parseProfiles(reader: DocumentReader, declared: readonly Declared[]): ReadonlySet<GroupName> {

@@ -54,6 +54,7 @@ export function resolveNamed(
   const found = lookupName(name, tenant, known)
   switch (found.kind) {
     case 'found':
+      reader.mentioned.add(`${thing} ${found.name}`)
       return found.name
     case 'foreign':
       reader.report.add('name.foreign', field.path, field.place, { tenant: tenant ?? '', thing, name })

@@ -112,6 +112,7 @@ function resolveServiceRef(
   const found = lookupName(text, tenant, services)
   switch (found.kind) {
     case 'found':
+      reader.mentioned.add(`service ${found.name}`)
       return found.name
     case 'foreign':
       if (text.startsWith('common/')) break

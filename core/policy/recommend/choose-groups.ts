@@ -67,6 +67,7 @@ export function createGroupChooser({ vms }: Inventory, tenant: TenantName): Grou
   }
   return {
     choose: (members) => {
+      if (members.size === 1) return byNames([...members].flatMap((uuid) => own.get(uuid) ?? []))
       const exact = findLabels(members, own, select)
       if (exact !== null) return [byLabels(exact)]
       const left = new Set(members)
