@@ -42,7 +42,10 @@ test.each([
   [['flows', '--ruel', 'x'], 'flows has no option --ruel. Did you mean --rule?'],
   [['flows', '--rule'], '--rule needs a value: --rule RULE.'],
   [['flows', '--rule', 'a', '--rule', 'b'], '--rule is given twice. Keep one.'],
-  [['flows', '--kind', 'drp'], '--kind cannot be "drp". Use one of: drop, flow-start, flow-end, monitor. Did you mean "drop"?'],
+  [
+    ['flows', '--kind', 'drp'],
+    '--kind cannot be "drp". Use one of: drop, flow-start, flow-end, monitor. Did you mean "drop"?',
+  ],
   [['rules', '--unused=yes'], '--unused takes no value.'],
   [['apply'], 'apply needs FILE.'],
   [['status', 'now'], 'status does not take "now".'],

@@ -34,7 +34,7 @@ test('diff of two files tells the connections that change verdict and the rules 
   const { code, stdout } = await runCli(['diff', changed, '--against', policy, '--inventory', inventory, '--exit-code'])
   expect(code).toBe(1)
   expect(stdout).toMatch(
-    /acme\/web-1 +acme\/db-1 .*allow – acme \/ shop \/ web-to-db +drop – acme \/ shop \/ web-to-db/,
+    /closed +acme\/web +acme\/db .*allow – acme \/ shop \/ web-to-db +drop – acme \/ shop \/ web-to-db/,
   )
   expect(stdout).toMatch(/changed +acme \/ shop \/ web-to-db/)
   const same = await runCli(['diff', policy, '--against', policy, '--inventory', inventory, '--exit-code'])

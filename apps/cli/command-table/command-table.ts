@@ -1,4 +1,5 @@
 import { adviseCommands } from './advise-commands.ts'
+import { answerCommands } from './answer-commands.ts'
 import type { CommandSpec, OptionValues } from './command-spec.ts'
 import type { globalOptions } from './global-options.ts'
 import { languageCommands } from './language-commands.ts'
@@ -8,6 +9,7 @@ import { setupCommands } from './setup-commands.ts'
 
 export const commandTable = {
   ...policyCommands,
+  ...answerCommands,
   ...adviseCommands,
   ...languageCommands,
   ...observeCommands,
@@ -23,7 +25,10 @@ export const commandNames = Object.keys(commandTable) as readonly CommandName[] 
 
 /** Sections of the help page, in order. */
 export const commandSections = [
-  { title: 'cli.section.policy', names: Object.keys({ ...policyCommands, ...adviseCommands, ...languageCommands }) },
+  {
+    title: 'cli.section.policy',
+    names: Object.keys({ ...policyCommands, ...answerCommands, ...adviseCommands, ...languageCommands }),
+  },
   { title: 'cli.section.observe', names: Object.keys(observeCommands) },
   { title: 'cli.section.setup', names: Object.keys(setupCommands) },
 ] as const

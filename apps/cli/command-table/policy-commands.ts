@@ -36,12 +36,14 @@ export const policyCommands = {
     options: {
       inventory,
       against: { type: 'string', value: 'FILE', complete: 'file', text: 'cli.option.against' },
+      'against-inventory': { type: 'string', value: 'FILE', complete: 'file', text: 'cli.option.against-inventory' },
       'exit-code': { type: 'boolean', text: 'cli.option.exit-code' },
     },
     examples: [
       'hyperward diff',
       'hyperward diff policy.yaml --exit-code',
       'hyperward diff new.yaml --against old.yaml --inventory inventory.yaml',
+      'hyperward diff policy.yaml --inventory after.yaml --against-inventory before.yaml',
     ],
     exits: [...onlineExits, 'diagnostics'],
     routes: ['POST /v1/policy/diff', 'GET /v1/policy/published', 'GET /v1/policy/draft', 'GET /v1/endpoints'],

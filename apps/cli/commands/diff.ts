@@ -16,6 +16,7 @@ import { readAnswer } from '../read-answer.ts'
 import { toDiagnostics, withSources } from '../read-diagnostics.ts'
 import type { Document } from '../read-document.ts'
 import { readPolicyDocument, toSources } from '../read-policy.ts'
+import { tellDifference } from '../render/tell-difference.ts'
 import { tellWarnings } from '../render/tell-warnings.ts'
 import { toRuleName } from '../render/to-words.ts'
 import { diffRuleLists, type ChangedRule } from '../rule-list-diff.ts'
@@ -25,16 +26,23 @@ import type { Text } from '../text.ts'
 import { UsageError } from '../usage-error.ts'
 
 export const diff: Run<'diff'> = async ({ values, positionals: paths, context }) => {
-  const { against, inventory } = values
-  if (against !== undefined || inventory !== undefined) {
-    if (paths.length === 0) throw UsageError.of('cli.usage.needs', { first: '--against', second: 'FILE' }, 'diff')
-    if (against === undefined || inventory === undefined) {
-      throw UsageError.of('cli.usage.needs', { first: '--against', second: '--inventory' }, 'diff')
+  const { against, inventory, 'against-inventory': inventoryBefore } = values
+  if (against !== undefined || inventory !== undefined || inventoryBefore !== undefined) {
+    if (paths.length === 0) throw UsageError.of('cli.usage.needs', { first: '--inventory', second: 'FILE' }, 'diff')
+    if (inventory === undefined) {
+      const first = against === undefined ? '--against-inventory' : '--against'
+      throw UsageError.of('cli.usage.needs', { first, second: '--inventory' }, 'diff')
+    }
+    if (against === undefined && inventoryBefore === undefined) {
+      throw UsageError.of('cli.usage.needs', { first: '--inventory', second: '--against' }, 'diff')
     }
     const { diffFiles } = await import('../diff-files.ts')
-    const found = await diffFiles({ before: [against], after: paths, inventory }, context.io)
+    const before = against === undefined ? undefined : [against]
+    const found = await diffFiles({ before, after: paths, inventory, inventoryBefore }, context.io)
     if (!context.globals.json) tellWarnings(context, found.warnings, found.sources)
-    return tell(context, { ...found, names: new Map(), answer: found.result }, values['exit-code'])
+    const tellVerdicts = (): void => tellDifference(context, found.diff)
+    const changed = found.diff.total > 0 || found.diff.unchecked > 0
+    return tell(context, { ...found, tellVerdicts, changed }, values['exit-code'])
   }
   const document = paths.length === 0 ? null : await readPolicyDocument(paths, context.io)
   const sources: Sources = document === null ? new Map() : toSources(document)
@@ -48,7 +56,8 @@ export const diff: Run<'diff'> = async ({ values, positionals: paths, context })
     (await readEndpoints(center)).map(({ id, vm, tenant }) => [id, tenant === null ? vm.name : `${tenant}/${vm.name}`]),
   )
   if (!context.globals.json) tellWarnings(context, toDiagnostics(result.warnings), sources)
-  return tell(context, { result, rules, names, answer }, values['exit-code'])
+  const tellVerdicts = (): void => tellChanges(context, result, names)
+  return tell(context, { tellVerdicts, changed: result.changes.length > 0, rules, answer }, values['exit-code'])
 }
 
 /** The center tells verdicts; what happened to the list of rules is read off the two texts. */
@@ -70,23 +79,21 @@ async function readRuleChanges(center: Center, document: Document | null): Promi
 }
 
 interface Told {
-  readonly result: ApiDiffResult
+  readonly tellVerdicts: () => void
+  /** Some verdict changes, or may. */
+  readonly changed: boolean
   readonly rules: readonly ChangedRule[]
-  /** Endpoint id → `tenant/vm`. */
-  readonly names: ReadonlyMap<string, string>
   readonly answer: unknown
 }
 
-function tell(context: CommandContext, { result, rules, names, answer }: Told, exitCode: boolean): ExitName {
+function tell(context: CommandContext, { tellVerdicts, changed, rules, answer }: Told, exitCode: boolean): ExitName {
   const { out, text, globals } = context
   if (globals.json) out.json(answer)
   else {
-    tellChanges(context, result, names)
+    tellVerdicts()
     tellRules(context, rules)
   }
-  if (exitCode && (result.changes.length > 0 || rules.length > 0)) {
-    throw new ExpectationFailure(text('cli.said.differs'))
-  }
+  if (exitCode && (changed || rules.length > 0)) throw new ExpectationFailure(text('cli.said.differs'))
   return 'ok'
 }
 

@@ -38,6 +38,8 @@ export const cliEn = {
   'cli.command.completion': 'Print completion for a shell',
   'cli.command.version': 'Print the version',
   'cli.command.help': 'Explain a command',
+  'cli.command.prove': 'Tell which guarantees hold, and what breaks those that do not',
+  'cli.command.reach': 'Tell who can reach a VM or an address, and whom it can reach',
   'cli.command.lint': 'Tell what is doubtful about a policy',
   'cli.command.simulate': 'Show which recorded connections would fare otherwise',
   'cli.command.recommend': 'Write a policy that allows what was recorded',
@@ -47,7 +49,7 @@ export const cliEn = {
   'cli.about.plan':
     'Compiles FILE, or the draft, as publishing would. With --inventory no center is asked: the inventory is read from a file.',
   'cli.about.diff':
-    'Compares FILE, or the draft, with what is published: computed over all connections, not sampled. Then the rules that were added, removed, changed or moved. With --against and --inventory no center is asked.',
+    'Compares FILE, or the draft, with what is published: computed over all connections, not sampled. Then the rules that were added, removed, changed or moved. With --inventory no center is asked: --against is the policy before, --against-inventory the inventory before; groups are named where every member is meant, the worst comes first.',
   'cli.about.publish':
     'A host has the policy in force when its agent says so. If some host has not in time, the exit code tells; the publication stays and hosts that come back take it. --wait 0s does not wait.',
   'cli.about.explain':
@@ -86,6 +88,10 @@ export const cliEn = {
   'cli.about.completion': 'Commands, options and their values.',
   'cli.about.version': 'The version of this command.',
   'cli.about.help': 'Without a name, the list of commands.',
+  'cli.about.prove':
+    'Each guarantee of FILE, or of the draft, is judged over every packet of which one end at least is an endpoint: computed, not sampled. One that does not hold is told with a connection that breaks it, the worst first, and who lets it pass; then the exit code is 1. A guarantee that speaks of no packet is told as such. With --inventory no center is asked.',
+  'cli.about.reach':
+    'VM is the name or UUID of a VM, an endpoint, or any address. Peers are told by group where every member is meant, with the services and the rules of both sides. Computed over all addresses. Without FILE, of what is published; with --inventory no center is asked.',
   'cli.about.lint':
     'Rules that never decide, that nobody would miss, that match nothing, that contradict each other, that are over, too broad or unused, and groups without members. What is said of rules is computed over all packets: those told as shadowed or redundant can be taken out together, and no verdict changes. With --inventory no center is asked.',
   'cli.about.simulate':
@@ -109,6 +115,7 @@ export const cliEn = {
   'cli.option.import-view': 'iptables: a VM’s own file (INPUT, OUTPUT) or a hypervisor’s (FORWARD)',
   'cli.option.inventory': 'work offline with this inventory',
   'cli.option.against': 'the policy to compare with, instead of the published one',
+  'cli.option.against-inventory': 'the inventory to compare with; the policy is the same unless --against is given',
   'cli.option.exit-code': 'end with 1 when something differs',
   'cli.option.wait': 'how long to wait for the hosts; default 10s',
   'cli.option.expect-revision': 'refuse when another revision was published meanwhile',
@@ -241,6 +248,17 @@ export const cliEn = {
   'cli.word.ago-d': '{n} d ago',
   'cli.word.default-drop': 'no rule (default drop)',
   'cli.word.protocol': 'protocol {n}',
+  'cli.severity.opened': 'opened',
+  'cli.severity.uninspected': 'no longer inspected',
+  'cli.severity.opened-inspected': 'opened through inspection',
+  'cli.severity.other-profile': 'other profile',
+  'cli.severity.other-state': 'other state',
+  'cli.severity.inspected': 'inspected now',
+  'cli.severity.closed': 'closed',
+  'cli.severity.other-refusal': 'refused otherwise',
+  'cli.severity.other-endpoints': 'endpoints came or went',
+  'cli.word.any': 'any',
+  'cli.word.any-but': 'any but {names}',
   'cli.word.and-more': '+{n} more',
 
   'cli.verdict.allow': 'allow',
@@ -315,6 +333,11 @@ export const cliEn = {
   'cli.column.what': 'what',
   'cli.column.from': 'from',
   'cli.column.to': 'to',
+  'cli.column.change': 'change',
+  'cli.column.peer': 'peer',
+  'cli.column.verdict': 'verdict',
+  'cli.column.egress-rule': 'egress by',
+  'cli.column.ingress-rule': 'ingress by',
   'cli.column.service': 'service',
   'cli.column.before': 'before',
   'cli.column.after': 'after',
@@ -341,6 +364,8 @@ export const cliEn = {
   'cli.said.differs': 'Something differs.',
   'cli.said.no-change': 'No connection changes its verdict.',
   'cli.said.changes': 'Connections that change verdict: {n}',
+  'cli.said.unchecked-pairs':
+    '{n} pairs of identities that may differ were not compared: the counts above are lower bounds.',
   'cli.said.more-changes': '{n} more are not shown.',
   'cli.said.rules-changed': 'Rules',
   'cli.said.rule-added': 'added',
@@ -394,6 +419,16 @@ export const cliEn = {
   'cli.said.would-match': 'it would match',
   'cli.said.walk-rest': '{n} rules do not match; --walk tells each.',
   'cli.said.through-profile': 'through the gateway, profile {profile}',
+  'cli.said.no-guarantees': 'The policy has no guarantees.',
+  'cli.said.guarantee-holds': 'holds',
+  'cli.said.guarantee-broken': 'broken',
+  'cli.said.guarantee-vacuous': 'it speaks of no packet: nobody is in one of its sides',
+  'cli.said.guarantee-pairs': '{n} pairs of identities break it',
+  'cli.said.guarantee-pairs-at-least': 'at least {n} pairs of identities break it',
+  'cli.said.guarantees-broken': '{n} of {total} guarantees do not hold.',
+  'cli.said.reach-incoming': 'Who can reach {whom}',
+  'cli.said.reach-outgoing': 'Whom {whom} can reach',
+  'cli.said.reach-nobody': 'Nobody.',
   'cli.said.lint-none': 'Nothing is doubtful.',
   'cli.said.lint-found': '{n} findings.',
   'cli.said.simulated': '{connections} connections in {records} kinds replayed.',
