@@ -85,7 +85,8 @@ test('every command has a page of help in both languages, with its examples and 
 test('examples of the table are command lines that parse', () => {
   for (const name of commandNames) {
     for (const example of specOf(name).examples) {
-      const words = /hyperward ([^>|()]*)/.exec(example)?.[1]?.trim().split(/\s+/) ?? []
+      const line = /hyperward ([^>|()]*)/.exec(example)?.[1] ?? ''
+      const words = [...line.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word)
       expect([example, parseArguments(words).command]).toEqual([example, name])
     }
   }

@@ -4,16 +4,18 @@
  *
  * Template form: `{name}` is a parameter; `{@name}` a parameter whose value is the tail of a `term.*` key; `[…]` is left out when a parameter inside it is empty.
  */
+import { cliHelpEn } from './en/cli-help.ts'
 import { cliEn } from './en/cli.ts'
 import { diagnosticsEn } from './en/diagnostics.ts'
 import { languageEn } from './en/language.ts'
 import { termsEn } from './en/terms.ts'
+import { cliHelpZhCn } from './zh-cn/cli-help.ts'
 import { cliZhCn } from './zh-cn/cli.ts'
 import { diagnosticsZhCn } from './zh-cn/diagnostics.ts'
 import { languageZhCn } from './zh-cn/language.ts'
 import { termsZhCn } from './zh-cn/terms.ts'
 
-const en = { ...cliEn, ...diagnosticsEn, ...languageEn, ...termsEn } as const
+const en = { ...cliHelpEn, ...cliEn, ...diagnosticsEn, ...languageEn, ...termsEn } as const
 
 export type MessageKey = keyof typeof en
 export type Locale = 'en' | 'zh-CN'
@@ -30,5 +32,5 @@ export type TermKey = keyof typeof termsEn extends infer K ? (K extends `term.${
 
 export const catalogue: Readonly<Record<Locale, Readonly<Record<MessageKey, string>>>> = {
   en,
-  'zh-CN': { ...cliZhCn, ...diagnosticsZhCn, ...languageZhCn, ...termsZhCn },
+  'zh-CN': { ...cliHelpZhCn, ...cliZhCn, ...diagnosticsZhCn, ...languageZhCn, ...termsZhCn },
 }

@@ -31,7 +31,6 @@ const wholeV4 = toBlock('0.0.0.0/0' as Prefix)
 const wholeV6 = toBlock('::/0' as Prefix)
 
 export const anyAddress: AddressSet = { include: [wholeV4, wholeV6], exclude: [] }
-export const noAddress: AddressSet = { include: [], exclude: [] }
 export const anyOfFamily: Readonly<Record<4 | 6, AddressSet>> = {
   4: { include: [wholeV4], exclude: [] },
   6: { include: [wholeV6], exclude: [] },

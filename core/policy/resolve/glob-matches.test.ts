@@ -21,10 +21,10 @@ test.each([
 })
 
 test('a pattern means what the same regular expression means', () => {
-  const letters = (all: string, maxLength: number) =>
+  const letters = (all: readonly string[], maxLength: number) =>
     fc.array(fc.constantFrom(...all), { maxLength }).map((one) => one.join(''))
   fc.assert(
-    fc.property(letters('ab*?', 8), letters('ab', 10), (pattern, text) => {
+    fc.property(letters(['a', 'b', '*', '?'], 8), letters(['a', 'b'], 10), (pattern, text) => {
       const same = new RegExp(`^${pattern.replaceAll('*', '.*').replaceAll('?', '.')}$`).test(text)
       expect(globMatches(pattern, text)).toBe(same)
     }),
