@@ -1,8 +1,7 @@
 /** Guarantees of the policy in force: what an inventory or a schedule breaks cannot be refused, so it is told, once, and told again when it holds. */
 import { OperationError } from '@hyperward/model'
-import type { GuaranteeResult } from '@hyperward/policy'
+import { describeBreach, type GuaranteeResult } from '@hyperward/policy'
 
-import { describeBreach } from '../policy/describe-breach.ts'
 import { toldAtOnce, type Recorder } from './recorder.ts'
 
 export interface GuaranteeWatch {

@@ -6,16 +6,14 @@ import {
   reachOf,
   recommend,
   simulate,
-  tellExplanation,
+  tellProof,
+  tellReach,
   toFlowRecords,
   type Compilation,
-  type GuaranteeResult,
-  type ReachEntry,
   type RuleUse,
   type SeenFlow,
 } from '@hyperward/policy'
 import type {
-  ApiGuaranteeResult,
   ApiProveResult,
   ApiReachResult,
   ApiRecommendation,
@@ -24,7 +22,6 @@ import type {
 } from '@hyperward/protocol'
 import { readFlows, readRuleCounts } from '@hyperward/store'
 
-import { describeBreach } from '../policy/describe-breach.ts'
 import type { Candidate } from './publisher.ts'
 import { toApiFlow } from './recorder.ts'
 import type { Services } from './services.ts'
@@ -85,15 +82,15 @@ export function createPolicyQuestions(
   return {
     async prove(asked) {
       const { compiled, warnings } = await compiledOf(asked)
-      return { guarantees: proveGuarantees(compiled.resolved).map(toApi), warnings: [...warnings] }
+      return { guarantees: proveGuarantees(compiled.resolved).map(tellProof), warnings: [...warnings] }
     },
     async reach(asked, addresses) {
       const { compiled, warnings } = await compiledOf(asked)
       const { incoming, outgoing } = reachOf(compiled.resolved, addresses)
       return {
         addresses: [...addresses],
-        incoming: incoming.map(toApiEntry),
-        outgoing: outgoing.map(toApiEntry),
+        incoming: incoming.map((entry) => tellReach(entry, peersLimit)),
+        outgoing: outgoing.map((entry) => tellReach(entry, peersLimit)),
         warnings: [...warnings],
       }
     },
@@ -140,49 +137,5 @@ export function createPolicyQuestions(
   }
 }
 
+/** VMs named at one end of a reach entry. */
 const peersLimit = 100
-
-function toApiEntry(entry: ReachEntry): ApiReachResult['incoming'][number] {
-  const { addresses, summary, services, verdict, profile, egress, ingress } = entry
-  return {
-    addresses: [...addresses],
-    peers: toPeerNames(summary),
-    anyBut: summary.anyBut === null ? null : toPeerNames(summary.anyBut),
-    peerAddresses: summary.addresses,
-    services: [...services.texts],
-    verdict,
-    profile,
-    egress,
-    ingress,
-  }
-}
-
-type PeerNames = NonNullable<ReachEntry['summary']['anyBut']>
-
-function toPeerNames({ groups, vms, networks, world }: PeerNames): ApiReachResult['incoming'][number]['peers'] {
-  const more = Math.max(0, vms.length - peersLimit)
-  return { groups: [...groups], vms: vms.slice(0, peersLimit), networks: [...networks], world, more }
-}
-
-function toApi(result: GuaranteeResult): ApiGuaranteeResult {
-  const { guarantee, holds, vacuous, brokenPairs, countIsBound, counterexample } = result
-  const { name, tenant, kind, description = null } = guarantee
-  return {
-    name,
-    tenant,
-    kind,
-    description,
-    holds,
-    vacuous,
-    brokenPairs,
-    countIsBound,
-    counterexample:
-      counterexample === null
-        ? null
-        : {
-            packet: { ...counterexample.packet, port: counterexample.packet.port ?? null },
-            explanation: tellExplanation(counterexample.explanation),
-            sentence: describeBreach(result),
-          },
-  }
-}

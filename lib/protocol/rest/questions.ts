@@ -143,7 +143,6 @@ export const recommendationSchema = z
   })
   .meta({ id: 'Recommendation' })
 
-export type ApiGuaranteeResult = z.infer<typeof guaranteeResultSchema>
 export type ApiProveResult = z.infer<typeof proveResultSchema>
 export type ApiReachResult = z.infer<typeof reachResultSchema>
 export type ApiSimulation = z.infer<typeof simulationSchema>
