@@ -1,13 +1,20 @@
 /** `diff` with files instead of a center: two policies, or one under two inventories, by the same comparison the center runs. */
 import type { Diagnostic } from '@hyperward/model'
-import { activeAt, diffPolicies, resolve, toChangeList, type PolicyDiff } from '@hyperward/policy'
+import {
+  listRuleChanges,
+  type ChangedRule,
+  activeAt,
+  diffPolicies,
+  resolve,
+  toChangeList,
+  type PolicyDiff,
+} from '@hyperward/policy'
 
 import type { Io } from './command.ts'
 import type { Sources } from './failures.ts'
 import { loadInventory, loadPolicy } from './offline.ts'
 import { readDocument } from './read-document.ts'
 import { readPolicyDocument, toSources } from './read-policy.ts'
-import { diffRuleLists, type ChangedRule } from './rule-list-diff.ts'
 
 export interface DiffPaths {
   readonly after: readonly string[]
@@ -42,7 +49,7 @@ export async function diffFiles(paths: DiffPaths, io: Pick<Io, 'stdin' | 'now'>)
   return {
     diff,
     answer: { published: 0, ...toChangeList(diff, Number.POSITIVE_INFINITY), warnings: [] },
-    rules: diffRuleLists(before.value, after.value),
+    rules: listRuleChanges(before.value, after.value),
     warnings: [...after.warnings, ...inventory.warnings],
     sources: toSources(after.document, inventory.document),
   }

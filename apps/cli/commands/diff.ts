@@ -1,4 +1,4 @@
-import { parsePolicy } from '@hyperward/policy'
+import { listRuleChanges, type ChangedRule, parsePolicy } from '@hyperward/policy'
 import {
   diffResultSchema,
   draftSchema,
@@ -19,7 +19,6 @@ import { readPolicyDocument, toSources } from '../read-policy.ts'
 import { tellDifference } from '../render/tell-difference.ts'
 import { tellWarnings } from '../render/tell-warnings.ts'
 import { toRuleName } from '../render/to-words.ts'
-import { diffRuleLists, type ChangedRule } from '../rule-list-diff.ts'
 import type { Cell } from '../terminal/render-table.ts'
 import type { StyleName } from '../terminal/style.ts'
 import type { Text } from '../text.ts'
@@ -75,7 +74,7 @@ async function readRuleChanges(center: Center, document: Document | null): Promi
   const parsedBefore = published.text === null ? null : parsePolicy(published.text, 'published')
   // both were accepted by the center; a text this version cannot read has no list to compare
   if (!parsedAfter.ok || parsedBefore?.ok === false) return []
-  return diffRuleLists(parsedBefore?.value ?? { ...parsedAfter.value, rules: [] }, parsedAfter.value)
+  return listRuleChanges(parsedBefore?.value ?? { ...parsedAfter.value, rules: [] }, parsedAfter.value)
 }
 
 interface Told {

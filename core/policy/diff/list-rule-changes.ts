@@ -1,6 +1,8 @@
 /** Two policies → what happened to their rules, by reference. Where two rules swapped, as few as can be are called moved. */
 import type { Policy, Rule } from '@hyperward/model'
 
+import { longestAscending } from './longest-ascending.ts'
+
 export type RuleChange = 'added' | 'removed' | 'changed' | 'moved'
 
 export interface ChangedRule {
@@ -9,7 +11,7 @@ export interface ChangedRule {
 }
 
 /** Removed rules first, then the others in their new order. A rule that was both changed and moved is told as changed. */
-export function diffRuleLists(before: Policy, after: Policy): readonly ChangedRule[] {
+export function listRuleChanges(before: Policy, after: Policy): readonly ChangedRule[] {
   const former = new Map(before.rules.map((rule) => [rule.ref, rule]))
   const present = new Set(after.rules.map(({ ref }) => ref))
   const moved = findMoved(before, after)
@@ -25,9 +27,9 @@ export function diffRuleLists(before: Policy, after: Policy): readonly ChangedRu
   return [...removed, ...rest]
 }
 
-/** What the rule says, without where it is written. */
-function meaning({ source, destination, service, directions, action, log }: Rule): string {
-  return JSON.stringify([source, destination, service, directions, action, log])
+/** All that the rule says, its description and labels too, without where it is written. */
+function meaning(rule: Rule): string {
+  return JSON.stringify({ ...rule, place: undefined })
 }
 
 /** Order counts only among rules of one tier and tenant. */
@@ -46,24 +48,4 @@ function findMoved(before: Policy, after: Policy): ReadonlySet<Rule['ref']> {
     })
   }
   return moved
-}
-
-/** Indexes of one longest ascending subsequence (patience sorting). */
-function longestAscending(values: readonly number[]): ReadonlySet<number> {
-  const ends: number[] = []
-  const previous: number[] = []
-  values.forEach((value, index) => {
-    let low = 0
-    let high = ends.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((values[ends[middle] ?? -1] ?? -1) < value) low = middle + 1
-      else high = middle
-    }
-    previous[index] = low === 0 ? -1 : (ends[low - 1] ?? -1)
-    ends[low] = index
-  })
-  const kept = new Set<number>()
-  for (let index = ends.at(-1) ?? -1; index >= 0; index = previous[index] ?? -1) kept.add(index)
-  return kept
 }
