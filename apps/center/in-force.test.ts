@@ -122,6 +122,51 @@ test('a change that was due while the center was away is made when it is back', 
   await back.close()
 })
 
+test('a clock that is set back takes away what only held later', async () => {
+  center = await start()
+  const agent = await connectAgent(center.url, await center.enroll('host-1'))
+  await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
+  await publish(office)
+  clock.ms = after(3)
+  expect((await agent.expectPlan((plan) => plan.revision === 2)).body).not.toContain('for-now')
+  clock.ms = after(1)
+  const { body } = await agent.expectPlan((plan) => plan.revision === 3)
+  expect([body.includes('by-day'), body.includes('for-now')]).toEqual([false, true])
+  await agent.close()
+})
+
+test('a turn whose plans would be too large is tried again, with pauses', async () => {
+  const many = Array.from(
+    { length: 60 },
+    (_, at) =>
+      `          - { name: by-day-${at}, from: db, to: web, service: { tcp: ${1000 + 2 * at} }, action: allow, schedule: office }\n`,
+  )
+  let looks = 0
+  center = await startTestCenter({
+    storeUrl,
+    lookEveryMs: 20,
+    maxPlanBytes: 8000,
+    clock: () => {
+      looks += 1
+      return new Date(clock.ms)
+    },
+  })
+  const agent = await connectAgent(center.url, await center.enroll('host-1'))
+  await agent.reportInventory([sampleVm(1, 'web'), sampleVm(2, 'db')])
+  const schedules = office.slice(office.indexOf('    schedules:'))
+  expect(await publish(`${samplePolicy()}${many.join('')}${schedules}`)).toMatchObject({ status: 200 })
+  await agent.expectPlan()
+  clock.ms = after(2)
+  const problem = async (): Promise<string | null> => (await center.call('GET', '/v1/status')).body.inventoryProblem
+  await expect.poll(problem).toMatch(/the plan of host-1 has \d+ bytes/)
+  looks = 0
+  await new Promise((resolve) => setTimeout(resolve, 400))
+  // one look at the clock each 20 ms, and no compile
+  expect(looks).toBeLessThan(60)
+  expect(await publications()).toEqual([[1, 'publish']])
+  await agent.close()
+})
+
 const guarded = `${samplePolicy()}    guarantees:
       - { name: db-closed, never: { from: { not: web }, to: db } }
 `

@@ -209,13 +209,21 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     } catch (error) {
       if (!(error instanceof OperationError) || !tooLarge.has(error.code)) throw error
       await tellProblems(published.compiled, [error.message])
+      // what was due stays due: tried again, but not without a pause
+      return waitToRetry()
     }
     waitForTurn()
   }
 
   /** The next time a rule comes or goes; one that came while we were at work is due at once. */
   const waitForTurn = (): void => {
-    timer.set(published === null ? null : nextChange(published.active, published.activeAtMs))
+    if (published === null) return
+    timer.set(nextChange(published.active, published.activeAtMs), published.activeAtMs)
+  }
+
+  const waitToRetry = (): void => {
+    const now = clock().getTime()
+    timer.set(now + retryMs, now)
   }
 
   const onInventoryChange = (): void => {
@@ -224,7 +232,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     serial(recompile).catch((error: unknown) => {
       onFailure(error)
       // a store that does not answer: what was due is still due
-      timer.set(clock().getTime() + retryMs)
+      waitToRetry()
     })
   }
 

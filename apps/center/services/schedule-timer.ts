@@ -1,7 +1,10 @@
 /** Calls at a moment of the center's clock. Looks at the clock every so often, so that one that is set does not keep it waiting. */
 export interface ScheduleTimer {
-  /** Milliseconds since 1970 UTC, in place of what was set before; null = never. */
-  set(at: number | null): void
+  /**
+   * Milliseconds since 1970 UTC, in place of what was set before; null = never. What is in force was chosen at `since`: a clock that is set to before
+   * it makes it due at once, for what held then may not hold now.
+   */
+  set(at: number | null, since: number): void
   stop(): void
 }
 
@@ -16,15 +19,20 @@ export function createScheduleTimer(options: {
     if (timer !== null) clearTimeout(timer)
     timer = null
   }
-  const wait = (at: number): void => {
+  const wait = (at: number, since: number): void => {
+    const look = (): void => {
+      const now = clock().getTime()
+      if (now >= at || now < since) onDue()
+      else wait(at, since)
+    }
     const left = at - clock().getTime()
-    timer = setTimeout(() => (clock().getTime() >= at ? onDue() : wait(at)), Math.min(Math.max(left, 0), lookEveryMs))
+    timer = setTimeout(look, Math.min(Math.max(left, 0), lookEveryMs))
     timer.unref()
   }
   return {
-    set(at) {
+    set(at, since) {
       clear()
-      if (at !== null) wait(at)
+      wait(at ?? Number.POSITIVE_INFINITY, since)
     },
     stop: clear,
   }
