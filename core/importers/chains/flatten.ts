@@ -206,7 +206,8 @@ export function flattenChains(options: FlattenOptions): readonly FlatRule[] | nu
       return
     }
     const end = (part: Match): void => {
-      const action = chain.policy === 'drop' ? 'drop' : 'accept'
+      // a policy that is not told may be either
+      const action = chain.policy ?? 'drop'
       if (action === 'accept' && next) {
         enter(number + 1, part)
         return

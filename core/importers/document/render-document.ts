@@ -17,11 +17,10 @@ export interface RenderedFrom {
 }
 
 export function renderDocument(draft: DraftDocument, from: RenderedFrom): string {
-  const lines = [...renderHeader(draft, from), 'apiVersion: hyperward/v1', 'kind: Policy', '', 'tenants:']
+  const lines = [...renderHeader(draft, from), 'apiVersion: hyperward/v1', 'kind: Policy', '']
   const tenants = [...draft.tenants].sort((a, b) => compareText(a.name, b.name))
-  if (tenants.length === 0) lines[lines.length - 1] = 'tenants: {}'
-  for (const tenant of tenants) lines.push(...renderTenant(tenant))
-  return `${lines.join('\n')}\n`
+  // joined, never spread as arguments: there may be hundreds of thousands of lines
+  return `${lines.concat(tenants.length === 0 ? 'tenants: {}' : 'tenants:', tenants.flatMap(renderTenant)).join('\n')}\n`
 }
 
 function renderHeader({ hints }: DraftDocument, { kind, files, diagnostics }: RenderedFrom): readonly string[] {
@@ -52,11 +51,13 @@ function renderTenant(tenant: DraftTenant): readonly string[] {
     return name
   }
   const policies = tenant.policies.flatMap((policy) => renderPolicy(policy, nameSet))
-  const lines = [`  ${scalar(tenant.name)}:`]
-  if (groups.length > 0) lines.push('    groups:', ...groups.flatMap(renderGroup))
-  if (policies.length > 0) lines.push('    policies:', ...policies)
-  if (lines.length === 1) lines[0] = `  ${scalar(tenant.name)}: {}`
-  return lines
+  const head = `  ${scalar(tenant.name)}:`
+  if (groups.length === 0 && policies.length === 0) return [`${head} {}`]
+  return [
+    head,
+    ...(groups.length === 0 ? [] : ['    groups:', ...groups.flatMap(renderGroup)]),
+    ...(policies.length === 0 ? [] : ['    policies:', ...policies]),
+  ]
 }
 
 function renderGroup(group: DraftGroup): readonly string[] {

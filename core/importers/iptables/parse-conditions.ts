@@ -41,15 +41,22 @@ const otherReasons: Readonly<Record<string, Reason>> = {
 }
 
 /** Options that only go with another one and decide nothing by themselves. */
-const silent = new Set([
-  '--comment',
-  '--set-counters',
-  '-c',
-  '--return-nomatch',
-  '--rsource',
-  '--rdest',
-  '--mask',
-  '--name',
+const silent = new Set(['--comment', '--set-counters', '-c', '--rsource', '--rdest', '--mask', '--name'])
+
+/** Modules whose every condition is an option read below. Others may be a condition by their name alone (`-m socket`, `-m eui64`). */
+const spelledOut = new Set([
+  'comment',
+  'conntrack',
+  'icmp',
+  'icmp6',
+  'icmpv6',
+  'iprange',
+  'multiport',
+  'sctp',
+  'set',
+  'state',
+  'tcp',
+  'udp',
 ])
 
 const deciders = new Set(['ACCEPT', 'DROP', 'REJECT', 'RETURN'])
@@ -67,6 +74,7 @@ export function parseConditions(
   let target = null as IptablesRule['target']
   let comment: string | undefined
   let negated = false
+  let module: string | null = null
   const fail = (text: string): null => {
     report.add('import.malformed', place, { text })
     return null
@@ -81,7 +89,9 @@ export function parseConditions(
     const given: Given = { option, negated: negated || takeNegation(words), place, family }
     negated = false
     if (option === '-m' || option === '--match') {
-      if (take(words) === null) return fail(option)
+      const name = take(words)
+      if (name === null) return fail(option)
+      if (!spelledOut.has(name)) module ??= name
     } else if (option === '-j' || option === '--jump' || option === '-g' || option === '--goto') {
       const name = take(words)
       if (name === null) return fail(option)
@@ -98,6 +108,9 @@ export function parseConditions(
       else conditions.push(parsed)
     }
   }
+  // its options, where it has some, say more
+  if (module !== null && !conditions.some(({ kind }) => kind === 'other'))
+    conditions.push({ kind: 'other', reason: 'import-match', detail: `-m ${module}` })
   return { conditions, target, ...(comment === undefined ? {} : { comment }), place }
 }
 
@@ -151,7 +164,8 @@ function parseCondition({ option, negated, family }: Given, words: Words): Condi
     case '--icmp-type':
     case '--icmpv6-type': {
       const text = take(words) ?? ''
-      if (text === 'any' || text === '255/255' || text === '255') return negated ? 'malformed' : null
+      // the kernel takes 255 for every type of ICMP, and of ICMPv6 for that one
+      if (text === 'any' || (family === 4 && /^255(?:\/255)?$/.test(text))) return negated ? 'malformed' : null
       const parsed = parseIcmpType(text, family)
       if (parsed === null) return { kind: 'other', reason: 'import-icmp-type', detail: text }
       return { kind: 'icmp-type', negated, type: parsed[0], code: parsed[1] }

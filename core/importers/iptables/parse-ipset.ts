@@ -4,10 +4,12 @@ import type { Prefix } from '@hyperward/model'
 import { nestsBelowException, parseMaskedPrefix, parsePrefixRange } from '../parse-prefixes.ts'
 import type { Report } from '../report.ts'
 import type { IpSet, IpsetFile } from './model.ts'
+import { splitWords } from './split-words.ts'
 
 interface OpenSet {
   readonly line: number
-  readonly addresses: boolean
+  /** False: of more than addresses, or not only those that are written. */
+  addresses: boolean
   readonly list: boolean
   readonly include: Prefix[]
   readonly except: Prefix[]
@@ -18,12 +20,14 @@ export function parseIpset(file: string, lines: readonly string[], report: Repor
   const sets = new Map<string, OpenSet>()
   let broken = false
   for (const [index, line] of lines.entries()) {
-    const words = line.trim().split(/\s+/)
-    const [command = '', name = '', value = ''] = words
-    if (command === '' || command.startsWith('#')) continue
+    const words = splitWords(line.trim()) ?? []
+    const [command = '', name = '', value = '', ...options] = words
+    if (line.trim() === '' || command.startsWith('#')) continue
     const set = sets.get(name)
     if (command === 'create' && set === undefined && value !== '') {
-      const addresses = /^hash:(?:ip|net)$|^bitmap:ip$/.test(value)
+      // one written address stands for the network around it, or leaves by itself
+      const plain = !options.some((option) => option === 'netmask' || option === 'bitmask' || option === 'timeout')
+      const addresses = plain && /^hash:(?:ip|net)$|^bitmap:ip$/.test(value)
       sets.set(name, { line: index + 1, addresses, list: value === 'list:set', include: [], except: [], members: [] })
     } else if (command === 'add' && set !== undefined && value !== '') {
       if (set.list) set.members.push(value)
@@ -33,7 +37,7 @@ export function parseIpset(file: string, lines: readonly string[], report: Repor
       if (prefixes === null) {
         report.add('import.malformed', { file, line: index + 1, column: 1 }, { text: line.trim().slice(0, 80) })
         broken = true
-      } else (words.includes('nomatch') ? set.except : set.include).push(...prefixes)
+      } else (isException(options) ? set.except : set.include).push(...prefixes)
     } else if (command !== 'COMMIT') {
       report.add('import.malformed', { file, line: index + 1, column: 1 }, { text: line.trim().slice(0, 80) })
       broken = true
@@ -45,6 +49,11 @@ export function parseIpset(file: string, lines: readonly string[], report: Repor
     file,
     sets: [...sets].map(([name, set]) => ({ name, members: membersOf(set, sets), place: { file, line: set.line, column: 1 } })), // prettier-ignore
   }
+}
+
+/** The words after `comment` are somebody's text. */
+function isException(options: readonly string[]): boolean {
+  return options.some((option, at) => option === 'nomatch' && options[at - 1] !== 'comment')
 }
 
 function membersOf(set: OpenSet, sets: ReadonlyMap<string, OpenSet>): IpSet['members'] {

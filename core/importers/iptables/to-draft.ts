@@ -69,10 +69,12 @@ export function iptablesToDraft(
       return null
     }
     families.add(file.family)
-    const scope: ChainScope = { family: file.family, sets: known, interfaces: options.interfaces ?? null, report }
+    // a hypervisor forwards between two cards, and which of them is the VM's depends on the packet
+    const interfaces = view === 'guest' ? (options.interfaces ?? null) : null
+    const scope: ChainScope = { family: file.family, sets: known, interfaces, report }
     const found = view === 'guest' ? toGuestRules(file, scope, guest) : toHostRules(file, scope)
     if (found === null) return null
-    drafts.push(...found)
+    for (const rule of found) drafts.push(rule)
   }
   for (const family of [4, 6] as const) {
     if (families.has(family)) continue
@@ -191,7 +193,7 @@ function toRules(scope: ChainScope, ways: readonly Way[]): readonly DraftRule[] 
     const place = way.hooks.at(-1)
     if (!answered && flat.some((rule) => rule.action === 'accept'))
       report.add('import.stateless', place?.chains.get(place.chain)?.place, { chain: place?.chain ?? '' })
-    if (answered) rules.push(...mirrorDrops(answers.drops, way, report))
+    if (answered) for (const rule of mirrorDrops(answers.drops, way, report)) rules.push(rule)
     for (const rule of flat) rules.push(toDraftRule(rule, way, answered))
     if (way.hooks.length === 0) rules.push(allowAll(family, way))
   }

@@ -153,8 +153,13 @@ function indexLines(text: string, file: string): (at: number) => SourcePlace {
   const starts = [0]
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
   return (at) => {
-    let line = starts.findIndex((start) => start > at)
-    if (line < 0) line = starts.length
-    return { file, line: Math.max(line, 1), column: 1 }
+    // the last line that begins at or before it
+    let [line, after] = [0, starts.length]
+    while (after - line > 1) {
+      const middle = (line + after) >> 1
+      if ((starts[middle] ?? at) <= at) line = middle
+      else after = middle
+    }
+    return { file, line: line + 1, column: 1 }
   }
 }

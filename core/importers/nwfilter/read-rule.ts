@@ -1,6 +1,6 @@
 /** One rule, seen in one direction and family → its condition in our words. */
 import { type Match, matchAll, intersectMatches, type State, type Unknown } from '../chains/chain.ts'
-import { type AddressSet, anyAddress, anyOfFamily, complementSet, toAddressSet } from '../document/address-set.ts'
+import { type AddressSet, anyOfFamily, complementSet, toAddressSet } from '../document/address-set.ts'
 import { hasPorts, type ServiceSet, wholeProtocol } from '../document/service-set.ts'
 import { parseMaskedPrefix, parsePrefixRange } from '../parse-prefixes.ts'
 import { parseProtocol } from '../protocol-names.ts'
@@ -47,12 +47,16 @@ function readAttributes(rule: NwRule, base: string, view: View): ReadRule | null
   const parts: Partial<Match>[] = []
   // what a rule for both ways says is meant towards the VM; from the VM it is read the other way round
   const turned = rule.direction === 'inout' && view.direction === 'out'
+  const lists = new Set<string>()
   const read = (name: string): readonly string[] | null => {
     const text = rule.attributes[turned ? turn(name) : name]
     if (text === undefined) return null
     const values = readValue(text, view)
-    if (values === null) unknown.push({ reason: 'import-variable', detail: text })
-    return values
+    if (values !== null && values.length > 1) lists.add(name)
+    // of two lists libvirt takes the first of each, then the second of each: not every one with every other
+    if (values !== null && lists.size < 2) return values
+    unknown.push({ reason: 'import-variable', detail: text })
+    return null
   }
   let owned = 0
   for (const end of ['src', 'dst'] as const) {
@@ -70,7 +74,7 @@ function readAttributes(rule: NwRule, base: string, view: View): ReadRule | null
   if (service !== null) parts.push({ service })
   for (const [name, value] of Object.entries(rule.attributes))
     if (!known.has(name)) unknown.push({ reason: name === 'connlimit-above' ? 'import-rate' : name === 'ipset' ? 'import-set' : 'import-match', detail: `${name} ${value}` }) // prettier-ignore
-  const states = readStates(rule.attributes['state'])
+  const states = readStates(rule.attributes['state'], unknown)
   const [only] = parts
   if (rule.attributes['match'] === 'no') {
     if (unknown.length > 0) return { match: matchAll, unknown }
@@ -79,7 +83,7 @@ function readAttributes(rule: NwRule, base: string, view: View): ReadRule | null
     const set = only?.source ?? only?.destination
     const rest = parts.length > 1 || owned > 0 || set === undefined ? null : complementSet(set, anyOfFamily[view.family]) // prettier-ignore
     if (rest === null) return { match: matchAll, unknown: [noMatch] }
-    return { match: { ...matchAll, ...(only?.source === undefined ? { destination: rest } : { source: rest }) }, unknown } // prettier-ignore
+    return { match: { ...matchAll, ...(only?.source === undefined ? { destination: rest } : { source: rest }) }, unknown, ...(states === null ? {} : { states }) } // prettier-ignore
   }
   let match: Match | null = matchAll
   for (const part of parts) match = match === null ? null : intersectMatches(match, { ...matchAll, ...part })
@@ -99,9 +103,13 @@ function turn(name: string): string {
 
 /** The values of a text; `$IP`, `$IPV6` and `$MAC` stay, the VM's own. Null: a variable that nobody gave. */
 function readValue(text: string, { variables }: View): readonly string[] | null {
-  const name = /^\$([A-Z0-9_]+)(?:\[[^\]]*\])?$/i.exec(text)?.[1]
+  const [, name, index] = /^\$([A-Z0-9_]+)(?:\[([^\]]*)\])?$/i.exec(text) ?? []
   if (name === undefined) return text.includes('$') ? null : [text]
-  return variables.get(name) ?? (name === 'IP' || name === 'IPV6' || name === 'MAC' ? [`$${name}`] : null)
+  const values = variables.get(name)
+  // a value names no variable; `[2]` is one element, `[@2]` walks through all of them
+  if (values?.some((value) => value.includes('$')) === true) return null
+  if (index !== undefined && !index.startsWith('@') && (values?.length ?? 0) > 1) return null
+  return values ?? (name === 'IP' || name === 'IPV6' || name === 'MAC' ? [`$${name}`] : null)
 }
 
 function readAddresses(
@@ -124,7 +132,9 @@ function readAddresses(
   const all = [...prefixes.filter((prefix) => prefix !== null), ...range]
   if (all.length === 0) return null
   const set = toAddressSet(all)
-  return set.include.every((block) => block.family === family) ? set : anyAddress
+  if (set.include.every((block) => block.family === family)) return set
+  unknown.push({ reason: 'import-unknown-name', detail: [...(addresses ?? []), from].filter((part) => part !== undefined).join(' ') }) // prettier-ignore
+  return null
 }
 
 function readService(
@@ -139,9 +149,10 @@ function readService(
     const id = attributes['protocolid']
     if (id === undefined) return null
     const lower = id.toLowerCase()
-    const family = lower === 'ipv4' || lower === '0x800' || lower === '0x0800' || lower === '2048' ? 4 : lower === 'ipv6' || lower === '0x86dd' || lower === '34525' ? 6 : null // prettier-ignore
+    const number = /^(?:\d+|0x[0-9a-f]+)$/.test(lower) ? Number(lower) : null
+    const family = lower === 'ipv4' || number === 0x800 ? 4 : lower === 'ipv6' || number === 0x86dd ? 6 : null
     if (family === view.family) return null
-    if (family === null && !/^(?:arp|rarp|vlan|\d+|0x[0-9a-f]+)$/.test(lower))
+    if (family === null && number === null && !/^(?:arp|rarp|vlan)$/.test(lower))
       unknown.push({ reason: 'import-layer-two', detail: id })
     else return 'never'
     return null
@@ -183,7 +194,7 @@ function toNumber(text: string | undefined, limit: number): number | null | unde
   return number > limit ? null : number
 }
 
-const stateNames: Readonly<Record<string, State>> = {
+const stateNames: Readonly<Record<string, State | undefined>> = {
   NEW: 'new',
   ESTABLISHED: 'established',
   RELATED: 'related',
@@ -191,8 +202,11 @@ const stateNames: Readonly<Record<string, State>> = {
 }
 
 /** `NONE` = every state. */
-function readStates(text: string | undefined): ReadonlySet<State> | null {
+function readStates(text: string | undefined, unknown: Unknown[]): ReadonlySet<State> | null {
   if (text === undefined || text === 'NONE') return null
   const states = text.split(',').map((name) => stateNames[name.trim().toUpperCase()])
-  return new Set(states.filter((state) => state !== undefined))
+  const named = states.filter((state) => state !== undefined)
+  if (named.length === states.length) return new Set(named)
+  unknown.push({ reason: 'import-state', detail: text })
+  return null
 }

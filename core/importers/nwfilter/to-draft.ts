@@ -109,7 +109,8 @@ function toRules(placed: readonly Placed[], guest: string, report: Report): read
       const answers = readReplies(back, within)
       const flat = flattenChains({ hooks, within, world: 'new', stateless: false, report })
       if (flat === null) return null
-      rules.push(...flat.map((rule) => toDraftRule(rule, direction, guest, answers.pass && answers.drops.length === 0)))
+      const answered = answers.pass && answers.drops.length === 0
+      for (const rule of flat) rules.push(toDraftRule(rule, direction, guest, answered))
     }
   }
   return rules

@@ -76,6 +76,7 @@ export function createAddressScope(cluster: PveFile | null, guest: PveFile | nul
       if (text === undefined) return anyAddress
       if (text.startsWith('+')) return readSet(text)
       const parts = text.split(',').filter((part) => part !== '')
+      if (parts.length === 0) return { reason: 'import-unknown-name', detail: text }
       const [only] = parts
       const alias = parts.length === 1 && only !== undefined ? readAlias(only) : null
       const prefixes: Prefix[] = []

@@ -68,7 +68,7 @@ function toPolicy(file: PveFile, name: string, context: Context): DraftPolicy {
     const rule: PveRule = { direction: 'IN', macro: null, action: 'DROP', options: { source: '+dc/blacklist' }, place: black.place } // prettier-ignore
     rules.push(...toRules(rule, undefined, name, scope, context))
   }
-  for (const line of file.rules) rules.push(...toLineRules(line, name, scope, context))
+  for (const line of file.rules) for (const rule of toLineRules(line, name, scope, context)) rules.push(rule)
   rules.push(toPolicyRule(file, name, 'in'), toPolicyRule(file, name, 'out'))
   return { name, rules }
 }
