@@ -25,6 +25,7 @@ import { createAgentRegistry } from './channel/agent-registry.ts'
 import { serveDefaults, type ServeOptions } from './channel/serve-agent.ts'
 import { createApp } from './http/create-app.ts'
 import { ensureAdminToken } from './services/admin-token.ts'
+import { createPolicyWorker } from './policy/policy-worker.ts'
 import { createEventBus } from './services/event-bus.ts'
 import { createInventoryView } from './services/inventory-view.ts'
 import { lapseClaims } from './services/lapse-claims.ts'
@@ -48,6 +49,8 @@ export interface CenterOptions {
   readonly maxPlanBytes?: number
   /** How often schedules look at the clock, at least. */
   readonly lookEveryMs?: number
+  /** How long a question about a policy may take; default 60 s. */
+  readonly questionLimitMs?: number
 }
 
 export interface Center {
@@ -107,10 +110,13 @@ async function openCenter(
   const onAnnounced = (revision: number, hosts: readonly string[]): void => {
     if (hosts.length > 0) markAnnounced(store, revision, hosts, clock()).catch(onFailure)
   }
+  const worker = createPolicyWorker({ limitMs: options.questionLimitMs })
+  const questionWorker = createPolicyWorker({ limitMs: options.questionLimitMs })
   const publisher = createPublisher({
     store,
     inventory,
     recorder,
+    worker,
     clock,
     onFailure,
     maxPlanBytes: options.maxPlanBytes,
@@ -138,6 +144,7 @@ async function openCenter(
     inventory,
     publisher,
     registry,
+    questionWorker,
   }
 
   const server = await ca.issueServer(serverNames(options.listen.host))
@@ -179,6 +186,8 @@ async function openCenter(
       retention.stop()
       publisher.stop()
       agents.close()
+      // what is asked now is given up: nobody waits a minute for a center to stop
+      await Promise.all([worker.close(), questionWorker.close()])
       await app.close()
       await publisher.settled()
       await store.close()

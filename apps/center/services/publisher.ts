@@ -15,7 +15,7 @@ import {
   type Revision,
 } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
-import { activeAt, nextChange, parsePolicy, proveGuarantees, type Compilation } from '@hyperward/policy'
+import { activeAt, nextChange, parsePolicy, type Compilation, type GuaranteeResult } from '@hyperward/policy'
 import {
   planLimits,
   type ApiDiffResult,
@@ -36,11 +36,13 @@ import {
 
 import { compilePolicy, diffCompilations, explainPacket, toDoubts, toProblems } from '../policy/policy-engine.ts'
 import { PolicyInvalid } from '../policy/policy-invalid.ts'
+import type { PolicyWorker } from '../policy/policy-worker.ts'
+import { describeTurn } from './describe-turn.ts'
 import { createGuaranteeWatch, refuseBroken } from './guarantee-watch.ts'
 import { createInventoryProblems } from './inventory-problems.ts'
 import type { InventoryView } from './inventory-view.ts'
 import { createPlannedHosts, type PlannedHosts } from './planned-hosts.ts'
-import { toldAtOnce, type Recorder } from './recorder.ts'
+import type { Recorder } from './recorder.ts'
 import { createScheduleTimer } from './schedule-timer.ts'
 import { createSerial } from './serial.ts'
 
@@ -60,10 +62,8 @@ export interface Publisher {
   policy(): Policy | null
   /** Of what is published, over the present inventory. */
   compiled(): Compilation | null
-  /** Of a text, or of the stored draft, over the present inventory. */
-  compileCandidate(
-    candidate: Candidate | null,
-  ): Promise<{ readonly compiled: Compilation; readonly warnings: readonly Diagnostic[] }>
+  /** The candidate, or the stored draft. */
+  chosen(candidate: Candidate | null): Promise<Candidate>
   storeDraft(candidate: Candidate, by: string): Promise<readonly Diagnostic[]>
   /** Of the candidate, or of the stored draft. Writes nothing. */
   plan(candidate: Candidate | null): Promise<ApiPlanResult>
@@ -87,6 +87,7 @@ export interface PublisherDependencies {
   readonly store: Store
   readonly inventory: InventoryView
   readonly recorder: Recorder
+  readonly worker: PolicyWorker
   readonly clock: () => Date
   /** Of a plan's texts; default: what an agent takes. */
   readonly maxPlanBytes?: number | undefined
@@ -109,7 +110,16 @@ interface Published {
 }
 
 export function createPublisher(dependencies: PublisherDependencies): Publisher {
-  const { store, inventory, recorder, clock, announce, onFailure, maxPlanBytes = planLimits.planBytes } = dependencies
+  const {
+    store,
+    inventory,
+    recorder,
+    worker,
+    clock,
+    announce,
+    onFailure,
+    maxPlanBytes = planLimits.planBytes,
+  } = dependencies
   const serial = createSerial()
   const hosts = createPlannedHosts(store, maxPlanBytes)
   const problems = createInventoryProblems({ store, inventory, recorder })
@@ -136,6 +146,21 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       revision: toRevision(revision),
       previous,
     })
+
+  const prove = async ({ resolved: { policy, inventory: over } }: Compilation): Promise<readonly GuaranteeResult[]> =>
+    policy.guarantees.length === 0
+      ? []
+      : worker.ask('guarantees', { policy: { kind: 'policy', policy }, inventory: over })
+
+  /** What could not be proved in time is not known: told as a problem, and what was known of it before stays. */
+  const tellGuarantees = async (compiled: Compilation): Promise<void> => {
+    try {
+      await guarantees.tell(await prove(compiled))
+    } catch (error) {
+      if (!(error instanceof OperationError) || error.code !== 'policy.question-too-long') throw error
+      await tellProblems(compiled, [`whether the guarantees hold is not known: ${error.message}`])
+    }
+  }
 
   const parse = (candidate: Candidate): { policy: Policy; warnings: readonly Diagnostic[] } => {
     const parsed = parsePolicy(candidate.text, candidate.file)
@@ -205,7 +230,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       }
       if (isScheduled) await recorder.event(null, 'schedule', describeTurn(before.active, active, published.revision))
       await tellProblems(compiled)
-      await guarantees.tell(proveGuarantees(compiled.resolved))
+      await tellGuarantees(compiled)
     } catch (error) {
       if (!(error instanceof OperationError) || !tooLarge.has(error.code)) throw error
       await tellProblems(published.compiled, [error.message])
@@ -266,11 +291,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       })
       return doubts(warnings, resolved)
     },
-    async compileCandidate(candidate) {
-      const { policy, warnings } = parse(await chosen(candidate))
-      const compiled = compile(policy, (published?.revision ?? 0) + 1, null)
-      return { compiled, warnings: doubts(warnings, compiled) }
-    },
+    chosen,
     async plan(candidate) {
       const text = await chosen(candidate)
       const begun = performance.now()
@@ -318,7 +339,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
         const { policy, warnings } = parse(draft)
         const activeAtMs = clock().getTime()
         const compiled = compile(policy, revision + 1, published?.compiled ?? null, activeAtMs)
-        const proved = proveGuarantees(compiled.resolved)
+        const proved = await prove(compiled)
         refuseBroken(proved)
         const told = compiled.plans.map((plan) => {
           return { host: plan.host, digest: plan.digest, changed: hosts.isChanged(plan) }
@@ -346,28 +367,6 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
 /** A policy that would be more than hosts take: nothing of it is put in force. */
 const tooLarge: ReadonlySet<OperationErrorCode> = new Set(['policy.plan-too-large', 'policy.too-many-rows'])
 const retryMs = 5000
-
-/** Which rules hold from now on, and which do not any more. */
-function describeTurn(before: Policy, after: Policy, revision: number): string {
-  const refsOf = ({ inactive = [] }: Policy): readonly string[] => inactive.map(({ rule }) => rule.ref)
-  const [gone, come] = [refsOf(after), refsOf(before)]
-  const list = (what: string, refs: readonly string[]): readonly string[] => {
-    if (refs.length === 0) return []
-    const more = refs.length - toldAtOnce
-    return [`${what}: ${refs.slice(0, toldAtOnce).join(', ')}${more > 0 ? `, and ${more} more` : ''}`]
-  }
-  const said = [
-    ...list(
-      'hold from now on',
-      come.filter((ref) => !gone.includes(ref)),
-    ),
-    ...list(
-      'hold no more',
-      gone.filter((ref) => !come.includes(ref)),
-    ),
-  ]
-  return `by schedule or expiry date, at revision ${revision}, rules ${said.join('; ')}`
-}
 
 /** All that an author should know of a policy that is accepted. */
 function doubts(warnings: readonly Diagnostic[], compilation: Compilation): Diagnostic[] {
