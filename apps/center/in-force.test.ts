@@ -223,7 +223,8 @@ test('what cannot be proved in time is not published, and told where it is in fo
   expect(await publish(guarded)).toMatchObject({ status: 200 })
   await center.stop()
   center = await start(center.data, 1)
-  expect((await center.call('GET', '/v1/status')).body.inventoryProblem).toMatch(/guarantees hold is not known/)
+  const problem = async (): Promise<string | null> => (await center.call('GET', '/v1/status')).body.inventoryProblem
+  await expect.poll(problem).toMatch(/guarantees hold is not known/)
   const { status, body } = await publish(guarded.replace('5432', '5433'))
   expect([status, body.code]).toEqual([422, 'policy.question-too-long'])
   expect(await publications()).toEqual([[1, 'publish']])

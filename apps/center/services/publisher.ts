@@ -15,7 +15,7 @@ import {
   type Revision,
 } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
-import { activeAt, nextChange, parsePolicy, type Compilation, type GuaranteeResult } from '@hyperward/policy'
+import { activeAt, nextChange, parsePolicy, type Compilation } from '@hyperward/policy'
 import {
   planLimits,
   type ApiDiffResult,
@@ -123,7 +123,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
   const serial = createSerial()
   const hosts = createPlannedHosts(store, maxPlanBytes)
   const problems = createInventoryProblems({ store, inventory, recorder })
-  const guarantees = createGuaranteeWatch(recorder)
+  const guarantees = createGuaranteeWatch({ recorder, worker, onFailure })
   let published: Published | null = null
   let asked = false
 
@@ -147,19 +147,13 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       previous,
     })
 
-  const prove = async ({ resolved: { policy, inventory: over } }: Compilation): Promise<readonly GuaranteeResult[]> =>
-    policy.guarantees.length === 0
-      ? []
-      : worker.ask('guarantees', { policy: { kind: 'policy', policy }, inventory: over })
-
   /** What could not be proved in time is not known: told as a problem, and what was known of it before stays. */
-  const tellGuarantees = async (compiled: Compilation): Promise<void> => {
-    try {
-      await guarantees.tell(await prove(compiled))
-    } catch (error) {
-      if (!(error instanceof OperationError) || error.code !== 'policy.question-too-long') throw error
-      await tellProblems(compiled, [`whether the guarantees hold is not known: ${error.message}`])
-    }
+  const watchGuarantees = (compiled: Compilation): void => {
+    const policy = published?.digest
+    guarantees.watch(compiled, {
+      isCurrent: () => published?.digest === policy,
+      onUnknown: (reason) => tellProblems(compiled, [reason]),
+    })
   }
 
   const parse = (candidate: Candidate): { policy: Policy; warnings: readonly Diagnostic[] } => {
@@ -230,7 +224,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       }
       if (isScheduled) await recorder.event(null, 'schedule', describeTurn(before.active, active, published.revision))
       await tellProblems(compiled)
-      await tellGuarantees(compiled)
+      watchGuarantees(compiled)
     } catch (error) {
       if (!(error instanceof OperationError) || !tooLarge.has(error.code)) throw error
       await tellProblems(published.compiled, [error.message])
@@ -339,7 +333,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
         const { policy, warnings } = parse(draft)
         const activeAtMs = clock().getTime()
         const compiled = compile(policy, revision + 1, published?.compiled ?? null, activeAtMs)
-        const proved = await prove(compiled)
+        const proved = await guarantees.prove(compiled)
         refuseBroken(proved)
         const told = compiled.plans.map((plan) => {
           return { host: plan.host, digest: plan.digest, changed: hosts.isChanged(plan) }
@@ -359,8 +353,14 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       }),
     onInventoryChange,
     prune: () => serial(() => hosts.prune()),
-    settled: () => serial(async () => undefined),
-    stop: () => timer.stop(),
+    async settled() {
+      await serial(async () => undefined)
+      await guarantees.settled()
+    },
+    stop() {
+      guarantees.stop()
+      timer.stop()
+    },
   }
 }
 
