@@ -49,8 +49,10 @@ export interface CenterOptions {
   readonly maxPlanBytes?: number
   /** How often schedules look at the clock, at least. */
   readonly lookEveryMs?: number
-  /** How long a question about a policy may take; default 60 s. */
+  /** How long a question about a policy may take; default 25 s. */
   readonly questionLimitMs?: number
+  /** How long the proof of what is published may take; default 60 s. */
+  readonly proofLimitMs?: number
 }
 
 export interface Center {
@@ -110,13 +112,15 @@ async function openCenter(
   const onAnnounced = (revision: number, hosts: readonly string[]): void => {
     if (hosts.length > 0) markAnnounced(store, revision, hosts, clock()).catch(onFailure)
   }
-  const worker = createPolicyWorker({ limitMs: options.questionLimitMs })
-  const questionWorker = createPolicyWorker({ limitMs: options.questionLimitMs })
+  const worker = createPolicyWorker({ limitMs: options.proofLimitMs })
+  // people wait: the CLI gives up after 30 s
+  const questionWorker = createPolicyWorker({ limitMs: options.questionLimitMs ?? 25_000 })
   const publisher = createPublisher({
     store,
     inventory,
     recorder,
     worker,
+    questions: questionWorker,
     clock,
     onFailure,
     maxPlanBytes: options.maxPlanBytes,

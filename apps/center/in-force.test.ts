@@ -16,11 +16,11 @@ const clock = { ms: begun }
 const after = (minutes: number): number => begun + minutes * minuteMs
 const wall = (minutes: number): string => new Date(after(minutes)).toISOString().slice(11, 16)
 
-const start = (data?: string, questionLimitMs = 60_000): Promise<TestCenter> =>
+const start = (data?: string, proofLimitMs = 60_000): Promise<TestCenter> =>
   startTestCenter({
     storeUrl,
     lookEveryMs: 20,
-    questionLimitMs,
+    proofLimitMs,
     clock: () => new Date(clock.ms),
     ...(data === undefined ? {} : { data }),
   })

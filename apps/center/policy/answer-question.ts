@@ -1,14 +1,19 @@
 /** Long questions about a policy → answers in the form of the API. Pure, and all of its input can be sent to another thread. */
-import { type Address, type Diagnostic, type Inventory, type Policy, type RuleRef } from '@hyperward/model'
+import type { Address, Diagnostic, HostPlan, Inventory, Packet, Policy, Revision, RuleRef } from '@hyperward/model'
+import { sha256Hex } from '@hyperward/os'
 import {
   activeAt,
+  compile,
+  explain,
   lintPolicy,
+  listChanges,
   parsePolicy,
   proveGuarantees,
   reachOf,
   recommend,
   resolve,
   simulate,
+  tellExplanation,
   tellProof,
   tellReach,
   toFlowRecords,
@@ -19,6 +24,9 @@ import {
 } from '@hyperward/policy'
 import type {
   ApiDiagnostic,
+  ApiDiffResult,
+  ApiExplanation,
+  ApiPlanResult,
   ApiProveResult,
   ApiReachResult,
   ApiRecommendation,
@@ -32,6 +40,8 @@ export type AskedPolicy =
   | { readonly kind: 'text'; readonly text: string; readonly file: string; readonly nowMs: number }
   | { readonly kind: 'policy'; readonly policy: Policy }
 
+export type PlanSummary = Omit<ApiPlanResult['hosts'][number], 'changed'>
+
 interface Ask {
   readonly policy: AskedPolicy
   readonly inventory: Inventory
@@ -39,6 +49,22 @@ interface Ask {
 
 /** What each question needs, and its answer. */
 export interface PolicyQuestionKinds {
+  /** Whether it could be published, but for its guarantees. */
+  readonly check: { readonly ask: Ask & { readonly revision: Revision }; readonly answer: ApiDiagnostic[] }
+  readonly plan: {
+    readonly ask: Ask & { readonly revision: Revision }
+    readonly answer: {
+      readonly hosts: readonly PlanSummary[]
+      readonly warnings: ApiDiagnostic[]
+      readonly compileMs: number
+    }
+  }
+  /** `before`: null = nothing was allowed. */
+  readonly diff: {
+    readonly ask: Ask & { readonly before: Policy | null }
+    readonly answer: Pick<ApiDiffResult, 'changes' | 'more' | 'warnings'>
+  }
+  readonly explain: { readonly ask: Ask & { readonly packet: Packet }; readonly answer: ApiExplanation }
   /** As core/policy tells them, for the publisher. */
   readonly guarantees: { readonly ask: Ask; readonly answer: readonly GuaranteeResult[] }
   readonly prove: { readonly ask: Ask; readonly answer: ApiProveResult }
@@ -70,6 +96,8 @@ export type PolicyQuestion = {
 /** VMs named at one end of a reach entry. */
 const peersLimit = 100
 const changesLimit = 1000
+const diffLimits = { changes: 200, members: 20 }
+const emptyPolicy: Policy = { tenants: [], groups: [], rules: [], guarantees: [] }
 
 type Answerers = {
   readonly [K in PolicyQuestionKind]: (ask: PolicyQuestionKinds[K]['ask']) => PolicyQuestionKinds[K]['answer']
@@ -77,6 +105,22 @@ type Answerers = {
 
 /** Throws `PolicyInvalid` for a text with errors. */
 export const answerers: Answerers = {
+  check({ revision, ...ask }) {
+    const { resolved, warnings } = toResolved(ask)
+    compile(resolved, { revision, sha256: sha256Hex })
+    return warnings
+  },
+  plan({ revision, ...ask }) {
+    const begun = performance.now()
+    const { resolved, warnings } = toResolved(ask)
+    const { plans } = compile(resolved, { revision, sha256: sha256Hex })
+    return { hosts: plans.map(toSummary), warnings, compileMs: performance.now() - begun }
+  },
+  diff({ before, ...ask }) {
+    const { resolved, warnings } = toResolved(ask)
+    return { ...listChanges(resolve(before ?? emptyPolicy, ask.inventory), resolved, diffLimits), warnings }
+  },
+  explain: ({ packet, ...ask }) => tellExplanation(explain(toResolved(ask).resolved, packet)),
   guarantees: (ask) => proveGuarantees(toResolved(ask).resolved),
   prove(ask) {
     const { resolved, warnings } = toResolved(ask)
@@ -121,6 +165,20 @@ export const answerers: Answerers = {
     ...recommend(inventory, toFlowRecords(flows), options),
     flows: flows.length,
   }),
+}
+
+function toSummary(plan: HostPlan): PlanSummary {
+  const { endpoints, addresses, networks, services, verdicts, rules } = plan.sections
+  return {
+    host: plan.host,
+    digest: plan.digest,
+    endpoints: endpoints.length,
+    addresses: addresses.length,
+    networks: networks.length,
+    services: services.length,
+    verdicts: verdicts.length,
+    rules: rules.length,
+  }
 }
 
 /** What is in force has been told with its doubts before: they are told of texts only. */

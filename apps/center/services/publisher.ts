@@ -8,7 +8,6 @@ import {
   OperationError,
   parseRevision,
   type Diagnostic,
-  type HostPlan,
   type OperationErrorCode,
   type Packet,
   type Policy,
@@ -18,6 +17,7 @@ import { sha256Hex } from '@hyperward/os'
 import { activeAt, nextChange, parsePolicy, type Compilation } from '@hyperward/policy'
 import {
   planLimits,
+  type ApiDiagnostic,
   type ApiDiffResult,
   type ApiExplainResult,
   type ApiPlanResult,
@@ -34,7 +34,8 @@ import {
   type Store,
 } from '@hyperward/store'
 
-import { compilePolicy, diffCompilations, explainPacket, toDoubts, toProblems } from '../policy/policy-engine.ts'
+import type { AskedPolicy } from '../policy/answer-question.ts'
+import { compilePolicy, explainPacket, toDoubts, toProblems } from '../policy/policy-engine.ts'
 import { PolicyInvalid } from '../policy/policy-invalid.ts'
 import type { PolicyWorker } from '../policy/policy-worker.ts'
 import { describeTurn } from './describe-turn.ts'
@@ -64,7 +65,7 @@ export interface Publisher {
   compiled(): Compilation | null
   /** The candidate, or the stored draft. */
   chosen(candidate: Candidate | null): Promise<Candidate>
-  storeDraft(candidate: Candidate, by: string): Promise<readonly Diagnostic[]>
+  storeDraft(candidate: Candidate, by: string): Promise<readonly ApiDiagnostic[]>
   /** Of the candidate, or of the stored draft. Writes nothing. */
   plan(candidate: Candidate | null): Promise<ApiPlanResult>
   diff(candidate: Candidate | null): Promise<ApiDiffResult>
@@ -87,7 +88,10 @@ export interface PublisherDependencies {
   readonly store: Store
   readonly inventory: InventoryView
   readonly recorder: Recorder
+  /** For the guarantees of what is published. */
   readonly worker: PolicyWorker
+  /** For what administrators ask. */
+  readonly questions: PolicyWorker
   readonly clock: () => Date
   /** Of a plan's texts; default: what an agent takes. */
   readonly maxPlanBytes?: number | undefined
@@ -115,6 +119,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     inventory,
     recorder,
     worker,
+    questions,
     clock,
     announce,
     onFailure,
@@ -160,6 +165,12 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     const parsed = parsePolicy(candidate.text, candidate.file)
     if (!parsed.ok) throw new PolicyInvalid(parsed.diagnostics)
     return { policy: parsed.value, warnings: parsed.warnings }
+  }
+
+  const toAsk = async (candidate: Candidate | null) => {
+    const { text, file } = await chosen(candidate)
+    const policy: AskedPolicy = { kind: 'text', text, file, nowMs: clock().getTime() }
+    return { policy, inventory: inventory.inventory(), revision: toRevision((published?.revision ?? 0) + 1) }
   }
 
   const chosen = async (candidate: Candidate | null): Promise<Candidate> => {
@@ -276,47 +287,36 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     policy: () => published?.policy ?? null,
     compiled: () => published?.compiled ?? null,
     async storeDraft(candidate, by) {
-      const { policy, warnings } = parse(candidate)
-      const resolved = compile(policy, (published?.revision ?? 0) + 1, null)
+      const warnings = await questions.ask('check', await toAsk(candidate))
       const digest = sha256Hex(candidate.text)
       await store.transaction(async (tx) => {
         await writePolicyText(tx, { digest, file: candidate.file, body: candidate.text })
         await writeDraft(tx, { digest, by, now: clock() })
       })
-      return doubts(warnings, resolved)
+      return warnings
     },
     chosen,
     async plan(candidate) {
       const text = await chosen(candidate)
-      const begun = performance.now()
-      const { policy, warnings } = parse(text)
-      const revision = (published?.revision ?? 0) + 1
-      const compiled = compile(policy, revision, null)
-      return {
-        revision,
-        policyDigest: sha256Hex(text.text),
-        hosts: compiled.plans.map((plan) => ({ ...toSummary(plan), changed: hosts.isChanged(plan) })),
-        warnings: doubts(warnings, compiled),
-        compileMs: performance.now() - begun,
-      }
+      const ask = await toAsk(text)
+      const made = await questions.ask('plan', ask)
+      const told = made.hosts.map((each) => ({ ...each, changed: hosts.find(each.host)?.digest !== each.digest }))
+      return { revision: ask.revision, policyDigest: sha256Hex(text.text), ...made, hosts: told }
     },
     async diff(candidate) {
-      const { policy, warnings } = parse(await chosen(candidate))
-      const compiled = compile(policy, (published?.revision ?? 0) + 1, null)
-      const changes = diffCompilations(published?.compiled ?? null, compiled)
-      return { published: published?.revision ?? 0, ...changes, warnings: doubts(warnings, compiled) }
+      const ask = await toAsk(candidate)
+      const [revision, before] = [published?.revision ?? 0, published?.compiled?.resolved.policy ?? null]
+      return { published: revision, ...(await questions.ask('diff', { ...ask, before })) }
     },
     async explain(which, packet) {
       const revision = published?.revision ?? 0
-      const compiled =
-        which === 'published' ? published?.compiled : compile(parse(await chosen(null)).policy, revision + 1, null)
-      if (compiled === null || compiled === undefined) {
-        throw new OperationError(
-          'policy.nothing-published',
-          'no policy is in force yet: everything is dropped; publish one first',
-        )
+      if (which === 'draft') {
+        return { policy: which, revision, ...(await questions.ask('explain', { ...(await toAsk(null)), packet })) }
       }
-      return { policy: which, revision, ...explainPacket(compiled, packet) }
+      const compiled = published?.compiled ?? null
+      if (compiled !== null) return { policy: which, revision, ...explainPacket(compiled, packet) }
+      const message = 'no policy is in force yet: everything is dropped; publish one first'
+      throw new OperationError('policy.nothing-published', message)
     },
     publish: (request, by) =>
       serial(async () => {
@@ -377,18 +377,4 @@ function toRevision(value: number): Revision {
   const revision = parseRevision(value)
   if (revision === null) throw new Error(`not a revision: ${value}`)
   return revision
-}
-
-function toSummary(plan: HostPlan): Omit<ApiPlanResult['hosts'][number], 'changed'> {
-  const { endpoints, addresses, networks, services, verdicts, rules } = plan.sections
-  return {
-    host: plan.host,
-    digest: plan.digest,
-    endpoints: endpoints.length,
-    addresses: addresses.length,
-    networks: networks.length,
-    services: services.length,
-    verdicts: verdicts.length,
-    rules: rules.length,
-  }
 }
