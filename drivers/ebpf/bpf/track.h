@@ -2,6 +2,7 @@
 /* From packet to connection: the first one makes its entry, later ones are admitted by it, and a new plan judges it again. */
 #pragma once
 #include "side.h"
+#include "steer.h"
 
 /* What `begin` works with: too large for the stack. */
 struct beginning {
@@ -52,6 +53,9 @@ static __always_inline void admit(struct conn *conn, __u32 side, const struct co
 	conn->rule[side] = decision->rule;
 	conn->endpoint[side] = endpoint->index;
 	conn->epoch[side] = context->epoch;
+	conn->flags &= ~(CONN_INSPECT << side);
+	if (decision->action == ACTION_INSPECT)
+		conn->flags |= CONN_INSPECT << side;
 	if (decision->flags & VERDICT_LOG)
 		conn->flags |= CONN_LOG;
 }
@@ -92,7 +96,8 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 	note_monitored(packet, &now->own, at);
 	if (now->own.action == ACTION_ALLOW_STATELESS)
 		return pass_stateless(skb, packet, context, endpoint, &now->question, &now->own);
-	if (now->own.action != ACTION_ALLOW)
+	__u32 inspects = now->own.action == ACTION_INSPECT && may_inspect(key, now->own.rule);
+	if (now->own.action != ACTION_ALLOW && !inspects)
 		return deny(skb, packet, context, &now->own, at);
 
 	struct conn *conn = &now->conn;
@@ -110,11 +115,11 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 	if (context->from) {
 		conn->looked[ORIGINATOR] = context->epoch;
 		ifindex = now->question.end[RESPONDER].ifindex;
-		other = context->mark ? direct_destination(skb, endpoint, ifindex) : 0;
+		other = context->mark && !inspects ? direct_destination(skb, endpoint, ifindex) : 0;
 		if (other) {
 			judge(context->slot, RESPONDER, &now->question, &now->other);
-			/* without state at the other side: its own tap judges each packet */
-			if (now->other.action == ACTION_ALLOW_STATELESS)
+			/* without state at the other side: its own tap judges each packet; inspected there: it sends each to the gateway */
+			if (now->other.action == ACTION_ALLOW_STATELESS || now->other.action == ACTION_INSPECT)
 				other = 0;
 		}
 		if (other) {
@@ -130,6 +135,8 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 		return drop(packet, context, endpoint->index, REASON_CONNTRACK_FULL);
 	count_rule(now->own.rule, packet->packets, packet->bytes, 1);
 	tell_flow(key, conn, side, EVENT_FLOW_START, 0);
+	if (inspects && !context->inspected)
+		return steer(skb, packet, context, key, (__u64)side << 32 | endpoint->index);
 	if (!other)
 		return PASS;
 	count_rule(now->other.rule, packet->packets, packet->bytes, 1);
@@ -166,13 +173,19 @@ __noinline int join(struct __sk_buff *skb, const struct packet *packet, const st
 				       (originator_is_a ? key->port_a : key->port_b) == packet->source_port ?
 			       ORIGINATOR :
 			       RESPONDER;
-	if (sender == RESPONDER && decision.action == ACTION_ALLOW && (packet->proto == 6 || packet->proto == 132))
+	__u32 inspects = decision.action == ACTION_INSPECT && may_inspect(key, decision.rule);
+	if (sender == RESPONDER && (decision.action == ACTION_ALLOW || inspects) && (packet->proto == 6 || packet->proto == 132))
 		return BEGINS_ANEW;
 	note_monitored(packet, &decision, at);
 	if (decision.action == ACTION_ALLOW_STATELESS)
 		return pass_stateless(skb, packet, context, endpoint, question, &decision);
-	if (decision.action != ACTION_ALLOW)
+	if (decision.action != ACTION_ALLOW && !inspects)
 		return deny(skb, packet, context, &decision, at);
+	conn = bpf_map_lookup_elem(&conn_est, key);
+	if (!conn)
+		conn = bpf_map_lookup_elem(&conn_new, key);
+	if (!conn)
+		return BEGINS_ANEW;
 	__u32 side = (context->from ? sender : sender ^ 1) & 1;
 	conn->tap[side] = skb->ifindex;
 	admit_first(conn, side, context, &decision, endpoint, sender == RESPONDER);
@@ -207,7 +220,9 @@ __noinline int readmit(struct __sk_buff *skb, const struct packet *packet, const
 	struct verdict_value decision = {};
 	judge_side(context, key, flags, side, &decision);
 	__u32 turned = !!(flags & (CONN_TURNED << side));
-	if (decision.action != ACTION_ALLOW && decision.action != ACTION_ALLOW_STATELESS)
+	/* while its gateways are away the connection waits, or goes on without, as the rule says */
+	if (decision.action != ACTION_ALLOW && decision.action != ACTION_ALLOW_STATELESS &&
+	    !(decision.action == ACTION_INSPECT && has_steering(decision.rule)))
 		return revoke(key, packet, conn, place(endpoint, (side == ORIGINATOR) ^ turned ? EGRESS : INGRESS));
 	/* the entry may have been given to another connection meanwhile: it is not to inherit this one's verdict */
 	conn = bpf_map_lookup_elem(&conn_est, key);
@@ -249,7 +264,7 @@ __noinline int relook(struct __sk_buff *skb, const struct packet *packet, const 
 	}
 	struct verdict_value decision = {};
 	judge_side(context, key, flags, receiver, &decision);
-	if (decision.action == ACTION_ALLOW_STATELESS) {
+	if (decision.action == ACTION_ALLOW_STATELESS || decision.action == ACTION_INSPECT) {
 		conn = bpf_map_lookup_elem(&conn_est, key);
 		if (!conn)
 			conn = bpf_map_lookup_elem(&conn_new, key);
@@ -307,7 +322,8 @@ static __always_inline int track(struct __sk_buff *skb, const struct packet *pac
 		if (result != ADMITTED)
 			return result;
 	}
-	if (context->from && context->mark &&
+	__u32 inspects = conn->flags & (CONN_INSPECT << (side & 1));
+	if (context->from && context->mark && !inspects &&
 	    (conn->looked[sender & 1] != context->epoch ||
 	     (conn->tap[receiver & 1] && conn->epoch[receiver & 1] != context->epoch))) {
 		int result = relook(skb, packet, context, endpoint, &key);
@@ -315,7 +331,7 @@ static __always_inline int track(struct __sk_buff *skb, const struct packet *pac
 			return result;
 	}
 	__u32 ifindex = context->from ? conn->tap[receiver & 1] : 0;
-	int direct = ifindex && conn->epoch[receiver & 1] == context->epoch && direct_destination(skb, endpoint, ifindex);
+	int direct = ifindex && !inspects && conn->epoch[receiver & 1] == context->epoch && direct_destination(skb, endpoint, ifindex);
 	count_rule(conn->rule[side & 1], packet->packets, packet->bytes, 0);
 	if (direct)
 		count_rule(conn->rule[receiver & 1], packet->packets, packet->bytes, 0);
@@ -324,5 +340,7 @@ static __always_inline int track(struct __sk_buff *skb, const struct packet *pac
 		if (seen(conn, &key, packet, sender, now))
 			promote(&key, conn);
 	}
+	if (inspects && !context->inspected)
+		return steer(skb, packet, context, &key, (__u64)(side & 1) << 32 | endpoint->index);
 	return direct ? hand_over(skb, context, ifindex) : PASS;
 }
