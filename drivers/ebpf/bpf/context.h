@@ -14,8 +14,8 @@ struct context {
 	__u32 slot;
 	__u32 epoch;
 	__u32 mark;
-	__u32 from; /* 1 in from_vm */
-	__u32 inspected; /* has been through a gateway of this host */
+	__u16 from; /* 1 in from_vm */
+	__u16 inspected; /* has been through a gateway of this host */
 };
 
 static __always_inline int drop(const struct packet *packet, const struct context *context, __u32 endpoint, __u32 reason)

@@ -34,6 +34,24 @@ static __always_inline __u32 mix(__u32 h)
 	return h ^ h >> 16;
 }
 
+struct choice {
+	__u64 members;
+	__u32 hash;
+	__u32 best;
+	__u32 score;
+	__u32 pad;
+};
+
+static long consider(__u32 id, struct choice *choice)
+{
+	__u32 score = mix(choice->hash ^ id * 0x9e3779b1);
+	if (!(choice->members >> (id & 63) & 1) || (choice->best && score <= choice->score))
+		return 0;
+	choice->best = id;
+	choice->score = score;
+	return 0;
+}
+
 /*
  * The gateway of a connection: the highest score among those up and not draining, so that one that comes or goes moves no connection of the others. Draining ones
  * serve when no other does. The key is the same for both directions; the zone is left out, as two tenants' ends of one connection are to agree.
@@ -42,7 +60,7 @@ __noinline int choose_gateway(const struct conn_key *key, __u64 members)
 {
 	if (!key)
 		return 0;
-	__u32 zero = 0, best = 0, score = 0, hash = 0;
+	__u32 zero = 0, hash = 0;
 	struct gateway_state *state = bpf_map_lookup_elem(&gateway_state, &zero);
 	if (!state)
 		return 0;
@@ -51,18 +69,15 @@ __noinline int choose_gateway(const struct conn_key *key, __u64 members)
 		members &= ~state->draining;
 	if (!members)
 		return 0;
-#pragma unroll
-	for (int i = 0; i < 4; i++)
-		hash = mix(hash ^ key->a.word[i]) + mix(key->b.word[i] ^ (hash << 1));
-	hash = mix(hash ^ ((__u32)key->port_a << 16 | key->port_b)) ^ key->proto;
-	for (__u32 id = 1; id < GATEWAY_COUNT; id++) {
-		__u32 mine = mix(hash ^ id * 0x9e3779b1);
-		if ((members >> id & 1) && (!best || mine > score)) {
-			best = id;
-			score = mine;
-		}
-	}
-	return best;
+	const __u32 *word = (const __u32 *)key;
+	/* both addresses and both ports; a loop, as the stack has no room for eight words at once */
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < 9; i++)
+		hash = mix(hash ^ word[i]) + i;
+	hash ^= key->proto;
+	struct choice choice = { .members = members, .hash = hash };
+	bpf_loop(GATEWAY_COUNT, consider, &choice, 0);
+	return choice.best;
 }
 
 /* Whether a rule that inspects lets a connection begin: a gateway is there, or the rule does without. */
