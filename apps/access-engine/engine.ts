@@ -10,11 +10,13 @@ import { createReconciler, type RoundReport } from '@hyperward/reconciler'
 
 import { createChannelClient, type Connection, type ConnectionHandlers } from './channel/channel-client.ts'
 import { createEventOutbox } from './channel/event-outbox.ts'
+import { defaultIntervals, type EngineIntervals } from './engine-intervals.ts'
 import { createEndpointReporter } from './enforce/endpoint-reporter.ts'
 import type { EngineDatapath } from './enforce/engine-datapath.ts'
-import { createEnforcer, type Door, type EnforceRound } from './enforce/enforcer.ts'
+import { createEnforcer, type Door, type EnforceRound, type Inspection } from './enforce/enforcer.ts'
 import { createRenewal } from './enroll/renewal.ts'
 import { readCertificateLife, type HostIdentity } from './enroll/host-identity.ts'
+import { createGatewayWatch } from './report/gateway-watch.ts'
 import { logRound, type EngineLog } from './report/log-round.ts'
 import { createInventoryReporter } from './report/inventory-reporter.ts'
 import { createPlanReceiver } from './plan/plan-receiver.ts'
@@ -36,6 +38,8 @@ export interface EngineOptions {
   readonly openLibvirt: VmFollowerOptions['openSession']
   readonly links: VmFollowerOptions['links']
   readonly isSameLink: (link: TapLink) => Promise<boolean>
+  /** What inspects on this host; default nothing. */
+  readonly observeInspection?: () => Promise<Inspection>
   readonly connectCenter: (identity: HostIdentity, handlers: ConnectionHandlers) => Connection
   /** null: not enrolled, or the identity is damaged (told by it failing). Asked again until there is one; enforcement does not wait for it. */
   readonly loadIdentity: () => Promise<HostIdentity | null>
@@ -48,34 +52,6 @@ export interface EngineOptions {
   /** Keep the certificate fresh; default true. */
   readonly renew?: boolean
   readonly intervals?: Partial<EngineIntervals>
-}
-
-/** Milliseconds. */
-export interface EngineIntervals {
-  /** Looks at libvirt without an event. */
-  readonly follow: number
-  readonly round: number
-  readonly pollEvents: number
-  readonly collectExpired: number
-  readonly verify: number
-  readonly status: number
-  /** Looks at the saved identity while there is no connection. */
-  readonly identity: number
-  /** Looks whether the certificate is due. */
-  readonly renewal: number
-}
-
-/** What changes is told by events and followed at once; the intervals find what no event tells, within 30 s: a look, a round and a read-back each fit in once. */
-const defaultIntervals: EngineIntervals = {
-  follow: 12_000,
-  round: 12_000,
-  pollEvents: 100,
-  collectExpired: 5000,
-  // every second round
-  verify: 20_000,
-  status: 5000,
-  identity: 5000,
-  renewal: 60_000,
 }
 
 export interface Engine {
@@ -104,7 +80,10 @@ export function createEngine(options: EngineOptions): Engine {
 
   function tell(kind: AgentEvent['kind'], message: string, endpoint: string | null = null): void {
     outbox.addAgent({ kind, at: new Date(now()).toISOString(), endpoint, message: message.slice(0, 4000) })
-    log[kind === 'plan-applied' || kind === 'libvirt-back' ? 'info' : 'warn']({ event: kind, endpoint }, message)
+    log[['plan-applied', 'libvirt-back', 'gateway-up'].includes(kind) ? 'info' : 'warn'](
+      { event: kind, endpoint },
+      message,
+    )
   }
 
   const follower = createVmFollower({
@@ -136,6 +115,15 @@ export function createEngine(options: EngineOptions): Engine {
       return followed.known ? { known: true, value: followed.value.taps } : followed
     },
     isSameLink: options.isSameLink,
+    observeInspection: options.observeInspection ?? (async () => ({ gateways: [], failOpen: [] })),
+  })
+
+  const gateways = createGatewayWatch({
+    probe: () => datapath.probeGateways(),
+    tell,
+    onUnknown: (reason) => log.warn({ reason }, 'gateways could not be probed'),
+    now,
+    graceMs: 2000,
   })
 
   const endpointReporter = createEndpointReporter({ onEvent: tell, now })
@@ -355,6 +343,7 @@ export function createEngine(options: EngineOptions): Engine {
       every(intervals.pollEvents, poll)
       every(intervals.status, onStatusInterval)
       every(intervals.renewal, () => inBackground(checkRenewal()))
+      every(intervals.probeGateways, () => gateways.look())
       every(intervals.collectExpired, () => {
         const collected = datapath.collectExpired()
         if (!collected.known) log.warn({ reason: collected.reason }, 'expired connections could not be collected')
@@ -382,6 +371,7 @@ export function createEngine(options: EngineOptions): Engine {
       channel: channel.state(),
       certificate: { endsAt: identity === null ? null : endOf(identity), problem: identityProblem },
       lastRound,
+      gateways: gateways.last(),
       drift: driftFound,
       events: { waiting: outbox.size(), lost: outbox.lost() },
       rssBytes: process.memoryUsage.rss(),

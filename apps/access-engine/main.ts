@@ -15,6 +15,7 @@ import { parseArguments, usage } from './arguments.ts'
 import { connectWebsocket } from './channel/connect-websocket.ts'
 import { readConfig, type EngineConfig } from './config.ts'
 import { createClosedDatapath, type EngineDatapath } from './enforce/engine-datapath.ts'
+import type { GatewayPort, Inspection } from './enforce/enforcer.ts'
 import { createStandingDoor } from './enforce/standing-door.ts'
 import { createEngine, type Engine } from './engine.ts'
 import { enroll } from './enroll/enroll.ts'
@@ -90,6 +91,7 @@ async function run(config: EngineConfig): Promise<void> {
     openLibvirt: (handlers) => openLibvirtSession({ path: config.libvirtSocket }, handlers),
     links: linkReader,
     isSameLink,
+    observeInspection: () => observeInspection(config),
     connectCenter: (identity, handlers) =>
       connectWebsocket({ center: config.center ?? identity.center, path: agentPath, identity }, handlers),
     loadIdentity: () => loadHostIdentity(config.stateDir, files),
@@ -102,6 +104,20 @@ async function run(config: EngineConfig): Promise<void> {
   running.engine = engine
   stopOnSignal(engine, socket, log)
   await engine.start()
+}
+
+/** Ports that cannot be looked up are not there: their gateway is down until they are. */
+async function observeInspection({ gateways, failOpen }: EngineConfig): Promise<Inspection> {
+  const devices = gateways.flatMap(({ inside, outside }) => [inside, outside])
+  const links = await linkReader.read(devices)
+  const port = (device: string): GatewayPort => {
+    const link = links.known ? links.value.get(device) : undefined
+    return { device, ifindex: link?.ifindex ?? null }
+  }
+  return {
+    gateways: gateways.map((one) => ({ ...one, inside: port(one.inside), outside: port(one.outside) })),
+    failOpen,
+  }
 }
 
 /** A kernel that cannot run the driver is told, and every endpoint stays behind its closed door. */

@@ -171,7 +171,7 @@ test('what a gateway invents, or sends out of the wrong port, reaches nobody', a
   inner.send(tcp(ends, fresh(), 80))
   inner.send(udp({ ...ends, from: 7 }, fresh(), 53))
   inner.send(tcp(swap(ends), 80, fresh(), { flags: 'SA' }))
-  await waitFor(() => (reports.find((report) => report.name === 'g1')?.refused ?? 0) === before + 3)
+  await waitFor(() => (reports.find((report) => report.name === 'g1')?.refused ?? 0) >= before + 3)
   expect(arrivals.receiveAll().filter((frame) => frame.readUInt16BE(12) === 0x0800)).toEqual([])
   arrivals.close()
   inner.close()
@@ -188,7 +188,12 @@ test('a gateway that hangs with its links up: fail closed drops and tells, fail 
   expect(await talk('10.9.0.2')).not.toBe('done')
   expect(lab.events()).toMatchObject(
     expect.arrayContaining([
-      expect.objectContaining({ kind: 'drop', reason: 'no-gateway', rule: ruleRef('look-out'), endpoint: endpointId(1) }),
+      expect.objectContaining({
+        kind: 'drop',
+        reason: 'no-gateway',
+        rule: ruleRef('look-out'),
+        endpoint: endpointId(1),
+      }),
     ]),
   )
   await enforce(verdicts, ['g1'], { failOpen: true, up: false })
@@ -216,7 +221,7 @@ test('two gateways share connections, and both directions of one meet the same; 
   for (const client of clients) sockets.a.send(udp(ends, client, 53))
   await settle()
   const first = [seen(0), seen(1)] as const
-  expect([...first[0], ...first[1]].toSorted()).toEqual(clients)
+  expect([...first[0], ...first[1]].toSorted((x, y) => x - y)).toEqual(clients)
   expect(first[0].length).toBeGreaterThan(5)
   expect(first[1].length).toBeGreaterThan(5)
   sockets.a.receiveAll()
@@ -224,8 +229,11 @@ test('two gateways share connections, and both directions of one meet the same; 
   for (const client of clients) sockets.b.send(udp(swap(ends), 53, client))
   await settle()
   const answers = sockets.a.receiveAll().filter((frame) => frame.length > 40 && frame.readUInt8(23) === 17)
-  expect(answers.map((frame) => frame.readUInt16BE(36)).toSorted()).toEqual(clients)
-  expect([through('g1') - (before[0] ?? 0), through('g2') - (before[1] ?? 0)]).toEqual([first[0].length, first[1].length])
+  expect(answers.map((frame) => frame.readUInt16BE(36)).toSorted((x, y) => x - y)).toEqual(clients)
+  expect([through('g1') - (before[0] ?? 0), through('g2') - (before[1] ?? 0)]).toEqual([
+    first[0].length,
+    first[1].length,
+  ])
 
   await enforce(verdicts, ['g1', 'g2'], { draining: 'g1' })
   for (const { wire } of gateways) wire.receiveAll()
@@ -233,8 +241,8 @@ test('two gateways share connections, and both directions of one meet the same; 
   const later = Array.from({ length: 20 }, fresh)
   for (const client of later) sockets.a.send(udp(ends, client, 53))
   await settle()
-  expect(seen(0).toSorted()).toEqual(first[0].toSorted())
-  expect(seen(1).toSorted()).toEqual([...first[1], ...later].toSorted())
+  expect(seen(0).toSorted((x, y) => x - y)).toEqual(first[0].toSorted((x, y) => x - y))
+  expect(seen(1).toSorted((x, y) => x - y)).toEqual([...first[1], ...later].toSorted((x, y) => x - y))
   for (const socket of Object.values(sockets)) socket.close()
 })
 

@@ -112,7 +112,8 @@ export function createGateways(
       const probe = probed.get(id) ?? { sent: null, sentAt: 0, missed: 0, answered: 0, reason: null }
       probed.set(id, { ...probe, reason: refused })
       const place = Buffer.alloc(layout.gateway.value)
-      for (const [side, ifindex] of indexes.entries()) place.writeUInt32LE(refused === null ? (ifindex ?? 0) : 0, side * 4)
+      for (const [side, ifindex] of indexes.entries())
+        place.writeUInt32LE(refused === null ? (ifindex ?? 0) : 0, side * 4)
       if (refused === null) usable.add(id)
       const before = Buffer.alloc(layout.gateway.value)
       // another gateway in its place has proved nothing yet

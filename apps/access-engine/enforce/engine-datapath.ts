@@ -2,9 +2,22 @@ import type { DatapathEvent, HostPlan, Observed, RuleCounter } from '@hyperward/
 
 import type { Datapath } from './enforcer.ts'
 
+/** Of one gateway: its health, and what went through it. */
+export interface GatewayReport {
+  readonly name: string
+  readonly state: 'up' | 'down'
+  readonly draining: boolean
+  readonly reason: string | null
+  readonly packets: number
+  readonly bytes: number
+  readonly returned: number
+  readonly refused: number
+}
+
 /** Of drivers/ebpf, all the engine uses. */
 export interface EngineDatapath extends Datapath {
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
+  probeGateways(): Observed<readonly GatewayReport[]>
   readCounters(): Observed<readonly RuleCounter[]>
   pollEvents(onEvent: (event: DatapathEvent) => void): Observed<number>
   collectExpired(): Observed<number>
@@ -23,6 +36,7 @@ export function createClosedDatapath(reason: string): EngineDatapath {
       return { outcome: 'failed', reason, steps: 0, endpoints }
     },
     verify: async () => ({ known: false, reason }),
+    probeGateways: () => ({ known: true, value: [] }),
     readCounters: () => ({ known: true, value: [] }),
     pollEvents: () => ({ known: true, value: 0 }),
     collectExpired: () => ({ known: true, value: 0 }),
