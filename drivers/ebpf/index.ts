@@ -1,6 +1,5 @@
 export type { Attachment } from './desired.ts'
 export { createEbpfDriver, type EbpfDriver, type EbpfDriverOptions, type EndpointDrops } from './driver.ts'
-export type { GatewayAttachment, GatewayReport, Inspection } from './gateways.ts'
 export type { TableSizes } from './load.ts'
 export { probeKernel } from './probe.ts'
 export type { EndpointReport, ReconcileReport } from './reconcile.ts'
