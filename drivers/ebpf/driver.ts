@@ -25,6 +25,7 @@ import { loadLibbpf, type Libbpf } from './libbpf.ts'
 import { loadObject, type Loaded, type TableSizes } from './load.ts'
 import { readControl, type Names } from './observe.ts'
 import { readDrops, readRuleCounters } from './read-counts.ts'
+import type { Realized } from './realized.ts'
 import { openRegistry } from './registry.ts'
 import { layout, renderKey } from './render.ts'
 import { setControl } from './apply.ts'
@@ -50,6 +51,8 @@ export interface EbpfDriver {
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
   /** Health and counters of the gateways; each call judges the probes of the last one and sends new ones. */
   probeGateways(): Observed<readonly GatewayReport[]>
+  /** Reads the kernel and compares it with this plan and these attachments, endpoint by endpoint; changes nothing. */
+  inspect(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<Realized>>
   readCounters(): Observed<readonly RuleCounter[]>
   readDrops(): Observed<readonly EndpointDrops[]>
   /** Gives each event told since the last call; the number is that of records read. */
@@ -111,6 +114,7 @@ function start(bpf: Libbpf, loaded: Loaded, options: EbpfDriverOptions): Observe
     reconcile: (plan, attachments, inspection) => reconciler.reconcile(plan, attachments, inspection),
     verify: () => reconciler.verify(),
     probeGateways: () => gateways.probe(),
+    inspect: (plan, attachments) => reconciler.inspect(plan, attachments),
     readCounters: () => readRuleCounters(kernel),
     readDrops: () => readDrops(kernel),
     pollEvents(onEvent) {

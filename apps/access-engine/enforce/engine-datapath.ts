@@ -1,6 +1,7 @@
 import type { DatapathEvent, HostPlan, Observed, RuleCounter } from '@hyperward/model'
 
-import type { Datapath } from './enforcer.ts'
+import type { Attachment, Datapath } from './enforcer.ts'
+import type { DatapathRealized } from './inspect-host.ts'
 
 /** Of one gateway: its health, and what went through it. */
 export interface GatewayReport {
@@ -18,6 +19,7 @@ export interface GatewayReport {
 export interface EngineDatapath extends Datapath {
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
   probeGateways(): Observed<readonly GatewayReport[]>
+  inspect(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<DatapathRealized>>
   readCounters(): Observed<readonly RuleCounter[]>
   pollEvents(onEvent: (event: DatapathEvent) => void): Observed<number>
   collectExpired(): Observed<number>
@@ -37,6 +39,7 @@ export function createClosedDatapath(reason: string): EngineDatapath {
     },
     verify: async () => ({ known: false, reason }),
     probeGateways: () => ({ known: true, value: [] }),
+    inspect: async () => ({ known: false, reason }),
     readCounters: () => ({ known: true, value: [] }),
     pollEvents: () => ({ known: true, value: 0 }),
     collectExpired: () => ({ known: true, value: 0 }),

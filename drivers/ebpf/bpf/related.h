@@ -72,7 +72,7 @@ __noinline int related(struct __sk_buff *skb, const struct packet *packet, const
 		if (!decision)
 			return DROP;
 		judge_side(context, &key, flags, side, decision);
-		if (decision->action != ACTION_ALLOW && !(decision->action == ACTION_INSPECT && has_steering(decision->rule)))
+		if (decision->action != ACTION_ALLOW && !is_steered(decision))
 			return UNRELATED;
 	}
 	count_rule(rule, packet->packets, packet->bytes, 0);

@@ -87,8 +87,12 @@ static __always_inline int may_inspect(const struct conn_key *key, __u32 rule)
 	return steering_ && ((steering_->flags & STEERING_FAIL_OPEN) || choose_gateway(key, steering_->members));
 }
 
-static __always_inline int has_steering(__u32 rule)
+/* Inspected by a rule that this host has gateways for, up or not, or that does without. */
+static __always_inline int is_steered(const struct verdict_value *decision)
 {
+	__u32 rule = decision->rule;
+	if (decision->action != ACTION_INSPECT)
+		return 0;
 	struct steering *steering_ = bpf_map_lookup_elem(&steering, &rule);
 	return steering_ && (steering_->flags & STEERING_FAIL_OPEN || steering_->members);
 }

@@ -119,7 +119,7 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 		if (other) {
 			judge(context->slot, RESPONDER, &now->question, &now->other);
 			/* without state at the other side: its own tap judges each packet; inspected there: it sends each to the gateway */
-			if (now->other.action == ACTION_ALLOW_STATELESS || now->other.action == ACTION_INSPECT)
+			if (now->other.action == ACTION_ALLOW_STATELESS || is_steered(&now->other))
 				other = 0;
 		}
 		if (other) {
@@ -221,8 +221,7 @@ __noinline int readmit(struct __sk_buff *skb, const struct packet *packet, const
 	judge_side(context, key, flags, side, &decision);
 	__u32 turned = !!(flags & (CONN_TURNED << side));
 	/* while its gateways are away the connection waits, or goes on without, as the rule says */
-	if (decision.action != ACTION_ALLOW && decision.action != ACTION_ALLOW_STATELESS &&
-	    !(decision.action == ACTION_INSPECT && has_steering(decision.rule)))
+	if (decision.action != ACTION_ALLOW && decision.action != ACTION_ALLOW_STATELESS && !is_steered(&decision))
 		return revoke(key, packet, conn, place(endpoint, (side == ORIGINATOR) ^ turned ? EGRESS : INGRESS));
 	/* the entry may have been given to another connection meanwhile: it is not to inherit this one's verdict */
 	conn = bpf_map_lookup_elem(&conn_est, key);
@@ -267,7 +266,7 @@ __noinline int relook(struct __sk_buff *skb, const struct packet *packet, const 
 	if (!decision)
 		return DROP;
 	judge_side(context, key, flags, receiver, decision);
-	if (decision->action == ACTION_ALLOW_STATELESS || decision->action == ACTION_INSPECT) {
+	if (decision->action == ACTION_ALLOW_STATELESS || is_steered(decision)) {
 		conn = bpf_map_lookup_elem(&conn_est, key);
 		if (!conn)
 			conn = bpf_map_lookup_elem(&conn_new, key);
