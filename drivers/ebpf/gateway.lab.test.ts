@@ -58,6 +58,7 @@ async function addGateway(name: string): Promise<(typeof gateways)[number]> {
       `link set eth${index} addrgenmode none master gwbr up`,
     ]),
   ])
+  for (const device of ['eth0', 'eth1']) await learnNothing(netns, device)
   await ipBatch(lab.host, [`link set in-${name} addrgenmode none up`, `link set out-${name} addrgenmode none up`])
   const at = (device: string) => ({ device, ifindex: ifindexOf(lab.host, device) })
   return {
@@ -73,10 +74,16 @@ async function addGateway(name: string): Promise<(typeof gateways)[number]> {
   }
 }
 
+/** A wire: one MAC sends into either side of it, as connections begin here or there. A port that comes to a bridge learns. */
+async function learnNothing(netns: string, device: string): Promise<void> {
+  await lab.lab.exec(netns, 'bridge', ['link', 'set', 'dev', device, 'learning', 'off'])
+}
+
 /** Forwards no more, with both links up. */
 async function hang(name: string, hung: boolean): Promise<void> {
   const netns = gateways.find((one) => one.attachment.name === name)?.netns ?? ''
   await ipBatch(netns, [hung ? 'link set eth1 nomaster' : 'link set eth1 master gwbr'])
+  if (!hung) await learnNothing(netns, 'eth1')
 }
 
 const sides: Readonly<Record<string, readonly PlanVerdict[]>> = {
@@ -204,6 +211,37 @@ test('a gateway that hangs with its links up: fail closed drops and tells, fail 
   await becomes('g1', 'up')
   expect(await talk('10.9.0.2')).toBe('done')
   await waitFor(() => through('g1') > before)
+})
+
+test('connections that begin at either end go through one gateway at the same time', async () => {
+  const both: readonly PlanVerdict[] = [
+    ['egress', 100, 200, 1, 'inspect', 'look-out'],
+    ['ingress', 200, 100, 1, 'inspect', 'look-in'],
+    ['egress', 200, 100, 1, 'inspect', 'look-back'],
+    ['ingress', 100, 200, 1, 'allow', 'in-back'],
+  ]
+  await enforce(both, ['g1'])
+  const sockets = { a: openRawSocket(a.namespace.netns, 'eth0'), b: openRawSocket(b.namespace.netns, 'eth0') }
+  const there: Ends = { from: 1, to: 2, source: '10.9.0.1', destination: '10.9.0.2' }
+  const arrives = async (socket: RawSocket, frame: Buffer): Promise<void> => {
+    const found = (): boolean => socket.receiveAll().some((one) => one.equals(frame))
+    await waitFor(found, { timeoutMs: 5000, what: 'a frame' })
+  }
+  const [ours, theirs] = [fresh(), fresh()]
+  for (let turn = 0; turn < 3; turn += 1) {
+    const frames = [
+      [sockets.a, sockets.b, udp(there, ours, 53, `out ${turn}`)],
+      [sockets.b, sockets.a, udp(swap(there), theirs, 53, `back ${turn}`)],
+      [sockets.b, sockets.a, udp(swap(there), 53, ours, `answer ${turn}`)],
+      [sockets.a, sockets.b, udp(there, 53, theirs, `other ${turn}`)],
+    ] as const
+    for (const [from, to, frame] of frames) {
+      to.receiveAll()
+      from.send(frame)
+      await arrives(to, frame)
+    }
+  }
+  for (const socket of Object.values(sockets)) socket.close()
 })
 
 test('two gateways share connections, and both directions of one meet the same; draining takes no new one and loses none', async () => {
