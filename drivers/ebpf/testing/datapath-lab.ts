@@ -6,9 +6,9 @@ import { execOk } from '@hyperward/os'
 import type { DatapathEvent } from '@hyperward/model'
 
 import { createEbpfDriver, type Attachment, type EbpfDriver, type TableSizes } from '../index.ts'
-import { endpointId, macOf, planHost } from './make-plan.ts'
-import { enterNetns } from './netns.ts'
-import { ifindexOf } from './raw-socket.ts'
+import { endpointId, macOf, planHost } from '@hyperward/datapath-testkit'
+import { enterNetns } from '@hyperward/datapath-testkit'
+import { ifindexOf } from '@hyperward/datapath-testkit'
 
 export const objectPath = join(import.meta.dirname, '../../../dist/bpf/endpoint.bpf.o')
 

@@ -1,0 +1,6 @@
+/** Every fate of docs/packet-fates.md, and where nftables has another. */
+import { testFates } from '@hyperward/datapath-testkit'
+
+import { createNftLab } from './testing/nft-lab.ts'
+
+testFates({ open: () => createNftLab('hpcfate'), deliveries: ['bridge'] })

@@ -1,0 +1,2 @@
+export type { Attachment } from './desired.ts'
+export { createNftablesDriver, type EndpointDrops, type NftablesDriver, type ReconcileReport } from './driver.ts'

@@ -1,0 +1,7 @@
+export * from './datapath-bench.ts'
+export * from './differential.ts'
+export * from './fates.ts'
+export * from './frames.ts'
+export * from './make-plan.ts'
+export * from './netns.ts'
+export * from './raw-socket.ts'
