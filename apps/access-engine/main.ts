@@ -1,11 +1,13 @@
 /** The access engine's process: `run`, `enroll`, `door`, `status` and `remove` (see arguments.ts). Exit codes: 0 done, 1 it failed, 2 wrong arguments or configuration. */
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { release } from 'node:os'
 
 import { createEbpfDriver, probeKernel } from '@hyperward/driver-ebpf'
 import { createDoor, renderDoor } from '@hyperward/driver-nftables'
-import { OperationError } from '@hyperward/model'
+import { createNftablesDriver, probeNftables } from '@hyperward/driver-nftables-endpoint'
+import { known, OperationError } from '@hyperward/model'
 import { execOk, readFileIfExists, sha256Hex, writeFileAtomic } from '@hyperward/os'
 import { createKeyAndCsr } from '@hyperward/pki'
 import { parseHostPlan } from '@hyperward/policy'
@@ -14,7 +16,7 @@ import { pino, type Logger } from 'pino'
 import { parseArguments, usage } from './arguments.ts'
 import { connectWebsocket } from './channel/connect-websocket.ts'
 import { readConfig, type EngineConfig } from './config.ts'
-import { createClosedDatapath, type EngineDatapath } from './enforce/engine-datapath.ts'
+import { chooseDatapath, type Driver } from './enforce/choose-datapath.ts'
 import { createStandingDoor } from './enforce/standing-door.ts'
 import { createEngine, type Engine } from './engine.ts'
 import { enroll } from './enroll/enroll.ts'
@@ -77,13 +79,19 @@ async function run(config: EngineConfig): Promise<void> {
   const running: { engine: Engine | null } = { engine: null }
   // before anything is touched: a second engine must not get as far as the kernel
   const socket = await serveStatus(config.statusSocket, () => running.engine?.state() ?? { running: true })
-  const { datapath, lacks } = openDatapath(config)
+  const { datapath, driver, reason, lacks } = await chooseDatapath(
+    config.datapath,
+    { ebpf: ebpfDriver(config), nftables: nftablesDriver(config) },
+    (problem) => log.warn({ reason: problem }, 'what the other driver left could not be taken away'),
+  )
+  log.info({ driver, reason }, 'the driver was chosen')
   const engine = createEngine({
     host: config.host,
     software,
     kernel: release(),
     stream: randomUUID(),
     datapath,
+    driver: { name: driver, reason },
     kernelLacks: lacks,
     door,
     store: openPlanStore(config),
@@ -104,12 +112,29 @@ async function run(config: EngineConfig): Promise<void> {
   await engine.start()
 }
 
-/** A kernel that cannot run the driver is told, and every endpoint stays behind its closed door. */
-function openDatapath(config: EngineConfig): { readonly datapath: EngineDatapath; readonly lacks: string | null } {
-  const driver = openDriver(config)
-  if (driver.known) return { datapath: driver.value, lacks: null }
-  const lacks = `the endpoint driver cannot run: ${driver.reason}; every endpoint stays closed`
-  return { datapath: createClosedDatapath(lacks), lacks }
+function ebpfDriver(config: EngineConfig): Driver {
+  return {
+    open: async () => openDriver(config),
+    async removeLeft() {
+      // without our pins nothing of it can be on a tap; opening it would load it
+      if (!existsSync(config.pinRoot)) return
+      const driver = openDriver(config)
+      if (!driver.known) return
+      const { outcome, reason } = await driver.value.reconcile(null, [])
+      driver.value.close()
+      if (outcome === 'failed') throw new Error(reason ?? 'its programs stay')
+    },
+  }
+}
+
+function nftablesDriver({ host }: EngineConfig): Driver {
+  return {
+    async open() {
+      const able = await probeNftables()
+      return able.known ? known(createNftablesDriver({ host, now: () => new Date() })) : able
+    },
+    removeLeft: () => createNftablesDriver({ host, now: () => new Date() }).remove(),
+  }
 }
 
 function openDriver({ objectPath, pinRoot, host }: EngineConfig): ReturnType<typeof createEbpfDriver> {

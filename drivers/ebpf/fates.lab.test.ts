@@ -3,4 +3,8 @@ import { testFates } from '@hyperward/datapath-testkit'
 
 import { createDatapathLab } from './testing/datapath-lab.ts'
 
-testFates({ open: () => createDatapathLab('hwefate'), deliveries: ['direct', 'bridge'] })
+testFates({
+  open: () => createDatapathLab('hwefate'),
+  deliveries: ['direct', 'bridge'],
+  noPlanTitle: 'invariant 4: a tap that is guarded but has no plan passes nothing',
+})

@@ -8,7 +8,11 @@ import {
   dropReasons,
   known,
   type DropReason,
+  toRuleRef,
+  type Address,
+  type DatapathEvent,
   type EndpointId,
+  type HostName,
   type HostPlan,
   type Observed,
   type RuleCounter,
@@ -18,12 +22,19 @@ import { applyScript } from './apply.ts'
 import { countElements, decodeCounted, decodeCounters, fingerprint } from './decode.ts'
 import { toDesired, type Attachment, type Desired } from './desired.ts'
 import { diff } from './diff.ts'
+import { decodeEvent } from './events.ts'
+import { openNflog, type NflogReader } from './nflog.ts'
 import { makeBridgeCall, readLinks, type Link } from './links.ts'
 import { epochs, families, table } from './names.ts'
 import { listTables, observeSkeleton, runNft } from './observe.ts'
 import { createOutcomes } from './outcomes.ts'
 import { counterName, render } from './render.ts'
 import type { Skeleton, State } from './state.ts'
+
+export interface NftablesDriverOptions {
+  readonly host: HostName
+  readonly now: () => Date
+}
 
 export interface EndpointReport {
   readonly endpoint: EndpointId
@@ -56,11 +67,17 @@ export interface NftablesDriver {
   /** Reads the counters that {@link readCounters} gives. */
   refreshCounters(): Promise<void>
   readDrops(): Promise<Observed<readonly EndpointDrops[]>>
+  /** Gives each event told since the last call; the number is that of records read. Unknown where the kernel cannot tell (nfnetlink_log). */
+  pollEvents(onEvent: (event: DatapathEvent) => void): Observed<number>
+  /** Connections end by themselves; the counters are read here, as nobody waits for it. */
+  collectExpired(): Observed<number>
+  /** Frees what this process holds; what is loaded stays. */
+  close(): void
   /** Takes our tables away. */
   remove(): Promise<void>
 }
 
-export function createNftablesDriver(): NftablesDriver {
+export function createNftablesDriver(options: NftablesDriverOptions): NftablesDriver {
   const outcomes = createOutcomes()
   /** What stands; null = must be read first. */
   let current: State | null = null
@@ -70,6 +87,7 @@ export function createNftablesDriver(): NftablesDriver {
   // one that no connection of an earlier process was judged under, but by a chance of one in 67 million
   let epoch = randomInt(1, epochs)
   let counters: readonly RuleCounter[] = []
+  let log: Observed<NflogReader> | null = null
   let queue: Promise<unknown> = Promise.resolve()
 
   function inTurn<T>(act: () => Promise<T>): Promise<T> {
@@ -201,12 +219,47 @@ export function createNftablesDriver(): NftablesDriver {
     return known([...totals.values()])
   }
 
+  function pollEvents(onEvent: (event: DatapathEvent) => void): Observed<number> {
+    log ??= openNflog()
+    if (!log.known) return log
+    const messages: Buffer[] = []
+    const read = log.value.read((message) => messages.push(message))
+    if (messages.length === 0) return read
+    const ports = desired?.ports ?? []
+    const at = new Map(ports.map((port) => [port.ifindex, port.endpoint]))
+    const of = new Map<Address, EndpointId>(
+      ports.flatMap((port) => port.addresses.map((address) => [address, port.endpoint])),
+    )
+    const context = {
+      host: options.host,
+      now: options.now(),
+      outcomes,
+      defaultRule: plan?.sections.rules.find((rule) => rule.number === 0)?.ref ?? builtinDrop,
+      endpointAt: (ifindex: number) => at.get(ifindex) ?? null,
+      endpointOf: (address: Address) => of.get(address) ?? null,
+    }
+    for (const message of messages) {
+      const event = decodeEvent(message, context)
+      if (event !== null) onEvent(event)
+    }
+    return read
+  }
+
   return {
     reconcile: (wantedPlan, attachments) => inTurn(() => reconcile(wantedPlan, attachments)),
     verify: () => inTurn(verify),
     readCounters: () => known(counters),
     refreshCounters: () => inTurn(refreshCounters),
     readDrops: () => inTurn(readDrops),
+    pollEvents,
+    collectExpired() {
+      void inTurn(refreshCounters)
+      return known(0)
+    },
+    close() {
+      if (log?.known === true) log.value.close()
+      log = null
+    },
     remove: () =>
       inTurn(async () => {
         const there = await observed()
@@ -220,6 +273,8 @@ export function createNftablesDriver(): NftablesDriver {
       }),
   }
 }
+
+const builtinDrop = toRuleRef('builtin', null, 'default', 'drop')
 
 const reasons = new Map<number, DropReason>(
   // entries forgets the keys' type

@@ -3,4 +3,8 @@ import { testFates } from '@hyperward/datapath-testkit'
 
 import { createNftLab } from './testing/nft-lab.ts'
 
-testFates({ open: () => createNftLab('hpcfate'), deliveries: ['bridge'] })
+testFates({
+  open: () => createNftLab('hpcfate'),
+  deliveries: ['bridge'],
+  noPlanTitle: 'invariant 4: a tap that nftables guards but that has no plan passes nothing',
+})

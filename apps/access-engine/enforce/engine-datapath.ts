@@ -2,7 +2,7 @@ import type { DatapathEvent, HostPlan, Observed, RuleCounter } from '@hyperward/
 
 import type { Datapath } from './enforcer.ts'
 
-/** Of drivers/ebpf, all the engine uses. */
+/** Of drivers/ebpf and drivers/nftables-endpoint, all the engine uses. */
 export interface EngineDatapath extends Datapath {
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
   readCounters(): Observed<readonly RuleCounter[]>

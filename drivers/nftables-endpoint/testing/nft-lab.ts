@@ -1,5 +1,6 @@
 /** For tests: a host with a bridge, namespace endpoints on it, and the driver acting in it. */
-import { endpointId, enterNetns, ifindexOf, macOf, type LabEndpoint } from '@hyperward/datapath-testkit'
+import { endpointId, enterNetns, ifindexOf, macOf, planHost, type LabEndpoint } from '@hyperward/datapath-testkit'
+import type { DatapathEvent } from '@hyperward/model'
 import { addHostNetns, addNamespaceEndpoint, createLab, type Lab } from '@hyperward/testkit'
 
 import { createNftablesDriver, type NftablesDriver } from '../index.ts'
@@ -11,6 +12,7 @@ export interface NftLab {
   /** A new driver in the same namespace, as after a restart. */
   restart(): NftablesDriver
   addEndpoint(number: number, addresses: readonly string[]): Promise<LabEndpoint>
+  events(): DatapathEvent[]
   close(): Promise<void>
 }
 
@@ -19,7 +21,13 @@ export async function createNftLab(prefix: string): Promise<NftLab> {
   try {
     const host = await addHostNetns(lab)
     const leave = enterNetns(host)
-    let driver = createNftablesDriver()
+    const open = (): NftablesDriver => {
+      const opened = createNftablesDriver({ host: planHost, now: () => new Date() })
+      // from now on what is told is heard
+      opened.pollEvents(() => undefined)
+      return opened
+    }
+    let driver = open()
     const bridge = ifindexOf(host, 'br0')
     return {
       lab,
@@ -28,7 +36,8 @@ export async function createNftLab(prefix: string): Promise<NftLab> {
         return driver
       },
       restart() {
-        driver = createNftablesDriver()
+        driver.close()
+        driver = open()
         return driver
       },
       async addEndpoint(number, addresses) {
@@ -42,7 +51,14 @@ export async function createNftLab(prefix: string): Promise<NftLab> {
           attachment: () => ({ endpoint: endpointId(number), ifindex, device: namespace.tap, segment: bridge }),
         }
       },
+      events() {
+        const events: DatapathEvent[] = []
+        const read = driver.pollEvents((event) => events.push(event))
+        if (!read.known) throw new Error(read.reason)
+        return events
+      },
       async close() {
+        driver.close()
         leave()
         await lab.close()
       },
