@@ -234,7 +234,7 @@ test('what passes, is refused and would have been is told, and counted by rule',
     { kind: 'drop', reason: 'source-address', rule: null, endpoint: endpointId(1), sourceMac: '02:00:00:00:00:01' },
   ])
   expect(await toB(tcp(ends4, client, 99))).toBe(false)
-  expect(lab.events()).toMatchObject([{ kind: 'drop', reason: 'policy', rule: 'builtin//default/drop' }])
+  expect(lab.events()).toMatchObject([{ kind: 'drop', reason: 'policy', rule: 'builtin:/default/drop' }])
   await lab.driver.refreshCounters()
   const read = lab.driver.readCounters()
   const hits = new Map((read.known ? read.value : []).map((one) => [one.rule, one.hits]))

@@ -222,7 +222,7 @@ function refuse(way: Way, reason: DropReason): string {
 }
 
 function log(prefix: string): string {
-  return `limit rate 500/second burst 500 packets log prefix "${prefix}" group ${logGroup} snaplen 128`
+  return `limit rate 500/second burst 500 packets log prefix "${prefix}" group ${logGroup} queue-threshold 1 snaplen 128`
 }
 
 function hook(name: string, priority: number): string {

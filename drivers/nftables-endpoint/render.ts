@@ -39,7 +39,7 @@ export function render(desired: Desired, outcomes: Outcomes, epoch: number): Sta
       add(family, `drop_${reason}`, [
         `meta mark set ${hex(reason)}`,
         `update @drops { ${key} . meta mark }`,
-        `limit rate 50/second burst 50 packets log prefix "drop ${direction} ${reason}" group ${logGroup} snaplen 128`,
+        `limit rate 50/second burst 50 packets log prefix "drop ${direction} ${reason}" group ${logGroup} queue-threshold 1 snaplen 128`,
         'drop',
       ])
     }
