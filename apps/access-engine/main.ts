@@ -17,12 +17,13 @@ import { parseArguments, usage } from './arguments.ts'
 import { connectWebsocket } from './channel/connect-websocket.ts'
 import { readConfig, type EngineConfig } from './config.ts'
 import { chooseDatapath, type Driver } from './enforce/choose-datapath.ts'
+import type { DatapathReport } from './enforce/enforcer.ts'
 import { createStandingDoor } from './enforce/standing-door.ts'
 import { createEngine, type Engine } from './engine.ts'
 import { enroll } from './enroll/enroll.ts'
 import { loadHostIdentity, readCertificateLife, saveHostIdentity } from './enroll/host-identity.ts'
 import { createPlanStore, type PlanStore } from './plan/plan-store.ts'
-import { removeProtection } from './remove.ts'
+import { removeProtection, type RemoveOptions } from './remove.ts'
 import { askStatus, serveStatus } from './status-socket.ts'
 import { openLibvirtSession } from './taps/libvirt-session.ts'
 import { isSameLink, linkReader } from './taps/read-links.ts'
@@ -133,13 +134,30 @@ function nftablesDriver({ host }: EngineConfig): Driver {
       const able = await probeNftables()
       return able.known ? known(createNftablesDriver({ host, now: () => new Date() })) : able
     },
-    removeLeft: () => createNftablesDriver({ host, now: () => new Date() }).remove(),
+    removeLeft: async () => void (await createNftablesDriver({ host, now: () => new Date() }).remove()),
   }
 }
 
 function openDriver({ objectPath, pinRoot, host }: EngineConfig): ReturnType<typeof createEbpfDriver> {
   const probed = probeKernel()
   return probed.known ? createEbpfDriver({ objectPath, pinRoot, host, now: () => new Date() }) : probed
+}
+
+/** Both drivers: what an earlier configuration left is taken away too. A kernel that cannot run the eBPF driver has nothing of it, unless there are pins. */
+function openForRemoval(config: EngineConfig): ReturnType<RemoveOptions['openDatapath']> {
+  const ebpf = openDriver(config)
+  if (!ebpf.known && existsSync(config.pinRoot)) return ebpf
+  return known({
+    async reconcile(): Promise<DatapathReport> {
+      const report = ebpf.known ? await ebpf.value.reconcile(null, []) : null
+      if (report?.outcome === 'failed') return report
+      const steps = await createNftablesDriver({ host: config.host, now: () => new Date() }).remove()
+      return { outcome: 'applied', reason: null, steps: steps + (report?.steps ?? 0), endpoints: [] }
+    },
+    close() {
+      if (ebpf.known) ebpf.value.close()
+    },
+  })
 }
 
 async function remove(config: EngineConfig): Promise<void> {
@@ -150,7 +168,7 @@ async function remove(config: EngineConfig): Promise<void> {
   }))
   try {
     const { guarded, steps, pins } = await removeProtection({
-      openDatapath: () => openDriver(config),
+      openDatapath: () => openForRemoval(config),
       door: createDoor({ tapPatterns: config.tapPatterns }),
       // the driver's own words for its table: its name is made there alone
       takeDoorAway: async () => {

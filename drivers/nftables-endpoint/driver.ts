@@ -25,8 +25,8 @@ import { diff } from './diff.ts'
 import { decodeEvent } from './events.ts'
 import { openNflog, type NflogReader } from './nflog.ts'
 import { makeBridgeCall, readLinks, type Link } from './links.ts'
-import { epochs, families, table } from './names.ts'
-import { listTables, observeSkeleton, runNft } from './observe.ts'
+import { epochs, table } from './names.ts'
+import { listTables, observeSkeleton, observeTables, runNft } from './observe.ts'
 import { createOutcomes } from './outcomes.ts'
 import { counterName, render } from './render.ts'
 import type { Skeleton, State } from './state.ts'
@@ -73,8 +73,8 @@ export interface NftablesDriver {
   collectExpired(): Observed<number>
   /** Frees what this process holds; what is loaded stays. */
   close(): void
-  /** Takes our tables away. */
-  remove(): Promise<void>
+  /** Takes our tables away. Returns how many there were; throws when nft refuses. */
+  remove(): Promise<number>
 }
 
 export function createNftablesDriver(options: NftablesDriverOptions): NftablesDriver {
@@ -262,14 +262,12 @@ export function createNftablesDriver(options: NftablesDriverOptions): NftablesDr
     },
     remove: () =>
       inTurn(async () => {
-        const there = await observed()
-        if (typeof there === 'string') throw new Error(there)
-        // adding first makes the removal of what is not there no error
-        const failed = await applyScript(
-          families.flatMap((family) => [`add table ${family} ${table}`, `delete table ${family} ${table}`]),
-        )
+        const there = await observeTables()
+        if (!there.known) throw new Error(there.reason)
+        const failed = await applyScript(there.value.map((family) => `delete table ${family} ${table}`))
         if (failed !== null) throw new Error(failed)
         current = null
+        return there.value.length
       }),
   }
 }

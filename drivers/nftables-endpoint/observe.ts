@@ -3,7 +3,7 @@ import { known, unknown, type Observed } from '@hyperward/model'
 import { exec } from '@hyperward/os'
 
 import { decodeSkeleton, parseObjects } from './decode.ts'
-import { families, table } from './names.ts'
+import { families, table, type Family } from './names.ts'
 import type { Skeleton } from './state.ts'
 
 type Objects = ReturnType<typeof parseObjects> extends Observed<infer T> ? T : never
@@ -14,15 +14,20 @@ export async function observeSkeleton(): Promise<Observed<Skeleton>> {
   return objects.known ? known(decodeSkeleton(objects.value)) : objects
 }
 
-/** All that our tables hold; `-t` leaves elements out. */
-export async function listTables(flags: readonly string[] = []): Promise<Observed<Objects>> {
+/** The families in which our table is. */
+export async function observeTables(): Promise<Observed<readonly Family[]>> {
   const listed = await runNft(['-j', 'list', 'tables'])
   if (!listed.known) return listed
-  const there = families.filter((family) =>
-    listed.value.some((object) => object.table?.family === family && object.table.name === table),
-  )
+  const ours = listed.value.flatMap((object) => (object.table?.name === table ? [object.table.family] : []))
+  return known(families.filter((family) => ours.includes(family)))
+}
+
+/** All that our tables hold; `-t` leaves elements out. */
+export async function listTables(flags: readonly string[] = []): Promise<Observed<Objects>> {
+  const there = await observeTables()
+  if (!there.known) return there
   const all: Objects[number][] = []
-  for (const family of there) {
+  for (const family of there.value) {
     const content = await runNft(['-j', '-s', '-n', '-n', ...flags, 'list', 'table', family, table])
     if (!content.known) return content
     all.push(...content.value)
