@@ -27,7 +27,7 @@ export const bench: Bench = {
     const all: Figures[] = []
     for (const size of sizes) {
       signal.throwIfAborted()
-      const row = await measureFleet(size, 30, progress)
+      const row = await measureFleet(size, 90, progress)
       all.push(row)
       if (asked.includes(size)) rows.push(row)
     }

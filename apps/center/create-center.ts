@@ -25,6 +25,7 @@ import { createAgentRegistry } from './channel/agent-registry.ts'
 import { serveDefaults, type ServeOptions } from './channel/serve-agent.ts'
 import { createApp } from './http/create-app.ts'
 import { ensureAdminToken } from './services/admin-token.ts'
+import { createPolicyWorker } from './policy/policy-worker.ts'
 import { createEventBus } from './services/event-bus.ts'
 import { createInventoryView } from './services/inventory-view.ts'
 import { lapseClaims } from './services/lapse-claims.ts'
@@ -48,6 +49,10 @@ export interface CenterOptions {
   readonly maxPlanBytes?: number
   /** How often schedules look at the clock, at least. */
   readonly lookEveryMs?: number
+  /** How long a question about a policy may take; default 25 s. */
+  readonly questionLimitMs?: number
+  /** How long the proof of what is published may take; default 60 s. */
+  readonly proofLimitMs?: number
 }
 
 export interface Center {
@@ -107,10 +112,15 @@ async function openCenter(
   const onAnnounced = (revision: number, hosts: readonly string[]): void => {
     if (hosts.length > 0) markAnnounced(store, revision, hosts, clock()).catch(onFailure)
   }
+  const worker = createPolicyWorker({ limitMs: options.proofLimitMs })
+  // people wait: the CLI gives up after 30 s
+  const questionWorker = createPolicyWorker({ limitMs: options.questionLimitMs ?? 25_000 })
   const publisher = createPublisher({
     store,
     inventory,
     recorder,
+    worker,
+    questions: questionWorker,
     clock,
     onFailure,
     maxPlanBytes: options.maxPlanBytes,
@@ -138,6 +148,7 @@ async function openCenter(
     inventory,
     publisher,
     registry,
+    questionWorker,
   }
 
   const server = await ca.issueServer(serverNames(options.listen.host))
@@ -179,6 +190,8 @@ async function openCenter(
       retention.stop()
       publisher.stop()
       agents.close()
+      // what is asked now is given up: nobody waits a minute for a center to stop
+      await Promise.all([worker.close(), questionWorker.close()])
       await app.close()
       await publisher.settled()
       await store.close()

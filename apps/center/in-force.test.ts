@@ -16,10 +16,11 @@ const clock = { ms: begun }
 const after = (minutes: number): number => begun + minutes * minuteMs
 const wall = (minutes: number): string => new Date(after(minutes)).toISOString().slice(11, 16)
 
-const start = (data?: string): Promise<TestCenter> =>
+const start = (data?: string, proofLimitMs = 60_000): Promise<TestCenter> =>
   startTestCenter({
     storeUrl,
     lookEveryMs: 20,
+    proofLimitMs,
     clock: () => new Date(clock.ms),
     ...(data === undefined ? {} : { data }),
   })
@@ -215,4 +216,16 @@ test('an inventory that breaks a guarantee is told, once, and told again when it
   expect(await broken()).toEqual([])
   expect(await events('guarantee-holds-again')).toEqual(['guarantee acme/db-closed holds again'])
   await agent.close()
+})
+
+test('what cannot be proved in time is not published, and told where it is in force already', async () => {
+  center = await start()
+  expect(await publish(guarded)).toMatchObject({ status: 200 })
+  await center.stop()
+  center = await start(center.data, 1)
+  const problem = async (): Promise<string | null> => (await center.call('GET', '/v1/status')).body.inventoryProblem
+  await expect.poll(problem).toMatch(/guarantees hold is not known/)
+  const { status, body } = await publish(guarded.replace('5432', '5433'))
+  expect([status, body.code]).toEqual([422, 'policy.question-too-long'])
+  expect(await publications()).toEqual([[1, 'publish']])
 })

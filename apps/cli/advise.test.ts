@@ -1,4 +1,4 @@
-// lint, simulate and recommend with files, and with a center in against-center.test.ts
+// lint, simulate and recommend with files; with a center in answers-against-center.test.ts
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

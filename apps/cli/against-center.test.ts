@@ -1,19 +1,19 @@
 // The commands against the center as production makes it, with a small agent over the real channel.
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { X509Certificate } from 'node:crypto'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { createCenter, type Center } from '@hyperward/center'
-import { enrollHost } from '@hyperward/pki'
+import type { Center } from '@hyperward/center'
 import type { ReportedVm } from '@hyperward/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import { connectAgent, type SmallAgent } from './testing/connect-agent.ts'
+import type { SmallAgent } from './testing/connect-agent.ts'
+import { startOneCenter, type OneCenter } from './testing/one-center.ts'
 import { runCli, type Ran } from './testing/run-cli.ts'
 
+let one: OneCenter
 let directory: string
 let center: Center
 let agent: SmallAgent
@@ -41,30 +41,15 @@ tenants:
   globex: {}
 `
 
-function cli(...argv: readonly string[]): Promise<Ran> {
-  return runCli(argv, {
-    homeDirectory: directory,
-    env: { HYPERWARD_CENTER: center.url, HYPERWARD_CA: center.caPath, HYPERWARD_TOKEN_FILE: center.adminTokenPath },
-  })
-}
+const cli = (...argv: readonly string[]): Promise<Ran> => one.cli(...argv)
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'hwi-cli-'))
-  await chmod(directory, 0o711)
-  center = await createCenter({ data: join(directory, 'center'), listen: { host: '127.0.0.1', port: 0 } })
-  policyPath = join(directory, 'policy.yaml')
-  await writeFile(policyPath, policy)
-  const tokenFile = join(directory, 'kvm-1.token')
-  expect(await cli('hosts', 'add', 'kvm-1', '--out', tokenFile)).toMatchObject({ code: 0, stderr: '' })
-  expect((await stat(tokenFile)).mode & 0o777).toBe(0o600)
-  agent = await connectAgent(center.url, await enrollHost(center.url, await readFile(tokenFile, 'utf8')), vms)
+  one = await startOneCenter(vms)
+  ;({ directory, center, agent } = one)
+  policyPath = await one.write('policy.yaml', policy)
 }, 120_000)
 
-afterAll(async () => {
-  agent?.close()
-  await center?.close()
-  await rm(directory, { recursive: true, force: true })
-}, 60_000)
+afterAll(() => one?.close(), 60_000)
 
 test('login by fingerprint stores names of files only, readable by the user only', async () => {
   const { fingerprint256 } = new X509Certificate(await readFile(center.caPath))

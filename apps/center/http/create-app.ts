@@ -22,6 +22,7 @@ import type { Services } from '../services/services.ts'
 import { addAuditRecords } from './audit.ts'
 import { addAuthorization } from './authorize.ts'
 import { addErrorReplies } from './error-reply.ts'
+import { refuseNul } from './refuse-nul.ts'
 
 export const apiVersion = '1.0.0'
 
@@ -42,6 +43,7 @@ export async function createApp(
   addErrorReplies(app)
   addAuthorization(app, services.store, services.clock)
   addAuditRecords(app, services.store, services.clock)
+  refuseNul(app)
   app.addHook('onResponse', (request, reply, done) => {
     request.log.debug(
       { method: request.method, route: request.routeOptions.url, status: reply.statusCode, ms: reply.elapsedTime },

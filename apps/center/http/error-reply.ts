@@ -20,6 +20,7 @@ const statuses: Partial<Record<OperationErrorCode, number>> = {
   'policy.no-draft': 409,
   'policy.nothing-published': 409,
   'policy.plan-too-large': 409,
+  'policy.question-too-long': 422,
   'policy.revision-conflict': 409,
   'policy.too-many-rows': 409,
   'store.no-space': 507,

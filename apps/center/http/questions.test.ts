@@ -144,3 +144,24 @@ test.each(routes)('%s is for administrators only, refuses unknown fields, and is
   const { records } = (await center.call('GET', '/v1/audit')).body
   expect(records.filter((each: { target: string }) => each.target === path)).toEqual([])
 })
+
+test('what the store cannot hold is refused with what is wrong, wherever it stands', async () => {
+  const refusals: readonly (readonly [string, string, unknown, string])[] = [
+    ['PUT', '/v1/policy/draft', { text: samplePolicy(), file: 'a\u0000b' }, 'NUL'],
+    ['PUT', '/v1/policy/draft', `${samplePolicy()}# \u0000\n`, 'NUL'],
+    ['PUT', '/v1/policy/draft', { text: samplePolicy(), file: 'a\u001B[2Jb' }, 'file: '],
+    ['POST', '/v1/policy/prove', { text: samplePolicy(), file: 'a\u2028b' }, 'file: '],
+    ['POST', '/v1/policy/recommend', { tenant: 'a\u0000' }, 'NUL'],
+    ['POST', '/v1/policy/recommend', { sinceTime: '0000-01-01T00:00:00Z' }, '1970'],
+    ['GET', '/v1/flows?tenant=a%00', undefined, 'NUL'],
+    ['GET', '/v1/events?sinceTime=0000-01-01T00:00:00Z', undefined, '1970'],
+  ]
+  for (const [method, path, sent, said] of refusals) {
+    const { status, body } = await center.call(method, path, sent)
+    expect([path, status, body.code]).toEqual([path, 400, 'api.bad-request'])
+    expect(body.message).toContain(said)
+  }
+  // an offset that ISO 8601 has and the store has not
+  const far = { sinceTime: '2026-01-01T00:00:00.000000001+23:59' }
+  expect((await center.call('POST', '/v1/policy/recommend', far)).status).toBe(200)
+})

@@ -1,16 +1,8 @@
 /** core/policy as the center uses it: one compile from policy and inventory, and the questions the API asks of a compilation. Pure. */
 import { type Diagnostic, type Inventory, type Packet, type Policy, type Revision } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
-import {
-  compile,
-  explain,
-  listChanges,
-  resolve,
-  tellExplanation,
-  validateAgainst,
-  type Compilation,
-} from '@hyperward/policy'
-import type { ApiDiffResult, ApiExplanation } from '@hyperward/protocol'
+import { compile, explain, resolve, tellExplanation, validateAgainst, type Compilation } from '@hyperward/policy'
+import type { ApiExplanation } from '@hyperward/protocol'
 
 export interface CompileRequest {
   readonly policy: Policy
@@ -38,17 +30,3 @@ export function toProblems(compilation: Compilation): readonly Diagnostic[] {
 export function explainPacket(compilation: Compilation, packet: Packet): ApiExplanation {
   return tellExplanation(explain(compilation.resolved, packet))
 }
-
-const changesLimit = 200
-const membersLimit = 20
-
-/** What changes from one policy to another over the same inventory; nothing published = nothing allowed. */
-export function diffCompilations(
-  before: Compilation | null,
-  after: Compilation,
-): Pick<ApiDiffResult, 'changes' | 'more'> {
-  const from = before?.resolved ?? resolve(emptyPolicy, after.resolved.inventory)
-  return listChanges(from, after.resolved, { changes: changesLimit, members: membersLimit })
-}
-
-const emptyPolicy: Policy = { tenants: [], groups: [], rules: [], guarantees: [] }

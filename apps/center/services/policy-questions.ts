@@ -1,27 +1,16 @@
 /** Questions about a policy over the present inventory, the recorded flows and the counters. Writes nothing. */
-import { OperationError, type Address, type RuleRef } from '@hyperward/model'
-import {
-  lintPolicy,
-  proveGuarantees,
-  reachOf,
-  recommend,
-  simulate,
-  tellProof,
-  tellReach,
-  toFlowRecords,
-  type Compilation,
-  type RuleUse,
-  type SeenFlow,
-} from '@hyperward/policy'
+import { OperationError, type Address, type Policy, type RuleRef } from '@hyperward/model'
+import type { recommend, SeenFlow } from '@hyperward/policy'
 import type {
+  ApiDiagnostic,
   ApiProveResult,
   ApiReachResult,
   ApiRecommendation,
   ApiSimulation,
-  ApiDiagnostic,
 } from '@hyperward/protocol'
 import { readFlows, readRuleCounts } from '@hyperward/store'
 
+import type { AskedPolicy } from '../policy/answer-question.ts'
 import type { Candidate } from './publisher.ts'
 import { toApiFlow } from './recorder.ts'
 import type { Services } from './services.ts'
@@ -47,24 +36,23 @@ export interface PolicyQuestions {
 }
 
 const defaultFlows = 100_000
-const changesLimit = 1000
 
 export function createPolicyQuestions(
-  services: Pick<Services, 'store' | 'publisher' | 'inventory' | 'clock'>,
+  services: Pick<Services, 'store' | 'publisher' | 'inventory' | 'clock' | 'questionWorker'>,
 ): PolicyQuestions {
-  const { store, publisher, inventory, clock } = services
+  const { store, publisher, inventory, clock, questionWorker: worker } = services
 
-  const compiledOf = async (
-    asked: Candidate | null | 'published',
-  ): Promise<{ readonly compiled: Compilation; readonly warnings: readonly ApiDiagnostic[] }> => {
-    if (asked === 'published') return { compiled: inForce(), warnings: [] }
-    const { compiled, warnings } = await publisher.compileCandidate(asked)
-    return { compiled, warnings: warnings.map((each) => ({ ...each })) }
+  const toAsk = async (asked: Candidate | null | 'published') => {
+    const policy: AskedPolicy =
+      asked === 'published'
+        ? { kind: 'policy', policy: inForce() }
+        : { kind: 'text', ...(await publisher.chosen(asked)), nowMs: clock().getTime() }
+    return { policy, inventory: inventory.inventory() }
   }
 
-  const inForce = (): Compilation => {
+  const inForce = (): Policy => {
     const compiled = publisher.compiled()
-    if (compiled !== null) return compiled
+    if (compiled !== null) return compiled.resolved.policy
     throw new OperationError(
       'policy.nothing-published',
       'no policy is in force yet: everything is dropped; publish one first',
@@ -80,62 +68,26 @@ export function createPolicyQuestions(
     (await readFlows(store, { sinceTime, host, tenant, limit: most })).map(toApiFlow)
 
   return {
-    async prove(asked) {
-      const { compiled, warnings } = await compiledOf(asked)
-      return { guarantees: proveGuarantees(compiled.resolved).map(tellProof), warnings: [...warnings] }
-    },
-    async reach(asked, addresses) {
-      const { compiled, warnings } = await compiledOf(asked)
-      const { incoming, outgoing } = reachOf(compiled.resolved, addresses)
-      return {
-        addresses: [...addresses],
-        incoming: incoming.map((entry) => tellReach(entry, peersLimit)),
-        outgoing: outgoing.map((entry) => tellReach(entry, peersLimit)),
-        warnings: [...warnings],
-      }
-    },
+    prove: async (asked) => worker.ask('prove', await toAsk(asked)),
+    reach: async (asked, addresses) => worker.ask('reach', { ...(await toAsk(asked)), addresses }),
     async lint(asked) {
-      const { compiled } = await compiledOf(asked)
-      const counts = await readRuleCounts(store)
       // refs of the store were given to hosts by a center
-      const hits = new Map<RuleRef, RuleUse>(
-        counts.map((row) => [row.rule as RuleRef, { hits: row.hits, since: null }]),
-      )
-      return lintPolicy(compiled.resolved, { now: clock().getTime(), hits }).map((each) => ({ ...each }))
+      const hits = (await readRuleCounts(store)).map((row) => [row.rule as RuleRef, row.hits] as const)
+      return worker.ask('lint', { ...(await toAsk(asked)), nowMs: clock().getTime(), hits })
     },
     async simulate(candidate, { recorded, ...selection }) {
-      const { compiled, warnings } = await compiledOf(candidate)
-      const seen = await readSeen(selection)
-      const before = recorded ? null : inForce().resolved
-      const { changes, vms, tenants, changed, ...told } = simulate(before, compiled.resolved, toFlowRecords(seen))
-      return {
-        ...told,
-        changed: { ...changed },
-        flows: seen.length,
-        changes: changes.slice(0, changesLimit).map((each) => ({
-          ...each,
-          source: { ...each.source },
-          destination: { ...each.destination },
-          before: { ...each.before },
-          after: { ...each.after },
-        })),
-        more: Math.max(0, changes.length - changesLimit),
-        vms: [...vms],
-        tenants: [...tenants],
-        warnings: [...warnings],
-      }
+      const ask = await toAsk(candidate)
+      const before = recorded ? null : inForce()
+      return worker.ask('simulate', { ...ask, before, flows: await readSeen(selection) })
     },
     async recommend({ generalize, share, includeRefused, ...selection }) {
-      const seen = await readSeen(selection)
+      const flows = await readSeen(selection)
       const options = {
         generalize,
         ...(share === undefined ? {} : { share }),
         ...(includeRefused === undefined ? {} : { includeRefused }),
       }
-      return { ...recommend(inventory.inventory(), toFlowRecords(seen), options), flows: seen.length }
+      return worker.ask('recommend', { inventory: inventory.inventory(), flows, options })
     },
   }
 }
-
-/** VMs named at one end of a reach entry. */
-const peersLimit = 100

@@ -8,16 +8,16 @@ import {
   OperationError,
   parseRevision,
   type Diagnostic,
-  type HostPlan,
   type OperationErrorCode,
   type Packet,
   type Policy,
   type Revision,
 } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
-import { activeAt, nextChange, parsePolicy, proveGuarantees, type Compilation } from '@hyperward/policy'
+import { activeAt, nextChange, parsePolicy, type Compilation } from '@hyperward/policy'
 import {
   planLimits,
+  type ApiDiagnostic,
   type ApiDiffResult,
   type ApiExplainResult,
   type ApiPlanResult,
@@ -34,13 +34,16 @@ import {
   type Store,
 } from '@hyperward/store'
 
-import { compilePolicy, diffCompilations, explainPacket, toDoubts, toProblems } from '../policy/policy-engine.ts'
+import type { AskedPolicy } from '../policy/answer-question.ts'
+import { compilePolicy, explainPacket, toDoubts, toProblems } from '../policy/policy-engine.ts'
 import { PolicyInvalid } from '../policy/policy-invalid.ts'
+import type { PolicyWorker } from '../policy/policy-worker.ts'
+import { describeTurn } from './describe-turn.ts'
 import { createGuaranteeWatch, refuseBroken } from './guarantee-watch.ts'
 import { createInventoryProblems } from './inventory-problems.ts'
 import type { InventoryView } from './inventory-view.ts'
 import { createPlannedHosts, type PlannedHosts } from './planned-hosts.ts'
-import { toldAtOnce, type Recorder } from './recorder.ts'
+import type { Recorder } from './recorder.ts'
 import { createScheduleTimer } from './schedule-timer.ts'
 import { createSerial } from './serial.ts'
 
@@ -60,11 +63,9 @@ export interface Publisher {
   policy(): Policy | null
   /** Of what is published, over the present inventory. */
   compiled(): Compilation | null
-  /** Of a text, or of the stored draft, over the present inventory. */
-  compileCandidate(
-    candidate: Candidate | null,
-  ): Promise<{ readonly compiled: Compilation; readonly warnings: readonly Diagnostic[] }>
-  storeDraft(candidate: Candidate, by: string): Promise<readonly Diagnostic[]>
+  /** The candidate, or the stored draft. */
+  chosen(candidate: Candidate | null): Promise<Candidate>
+  storeDraft(candidate: Candidate, by: string): Promise<readonly ApiDiagnostic[]>
   /** Of the candidate, or of the stored draft. Writes nothing. */
   plan(candidate: Candidate | null): Promise<ApiPlanResult>
   diff(candidate: Candidate | null): Promise<ApiDiffResult>
@@ -87,6 +88,10 @@ export interface PublisherDependencies {
   readonly store: Store
   readonly inventory: InventoryView
   readonly recorder: Recorder
+  /** For the guarantees of what is published. */
+  readonly worker: PolicyWorker
+  /** For what administrators ask. */
+  readonly questions: PolicyWorker
   readonly clock: () => Date
   /** Of a plan's texts; default: what an agent takes. */
   readonly maxPlanBytes?: number | undefined
@@ -109,11 +114,21 @@ interface Published {
 }
 
 export function createPublisher(dependencies: PublisherDependencies): Publisher {
-  const { store, inventory, recorder, clock, announce, onFailure, maxPlanBytes = planLimits.planBytes } = dependencies
+  const {
+    store,
+    inventory,
+    recorder,
+    worker,
+    questions,
+    clock,
+    announce,
+    onFailure,
+    maxPlanBytes = planLimits.planBytes,
+  } = dependencies
   const serial = createSerial()
   const hosts = createPlannedHosts(store, maxPlanBytes)
   const problems = createInventoryProblems({ store, inventory, recorder })
-  const guarantees = createGuaranteeWatch(recorder)
+  const guarantees = createGuaranteeWatch({ recorder, worker, onFailure })
   let published: Published | null = null
   let asked = false
 
@@ -137,10 +152,25 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       previous,
     })
 
+  /** What could not be proved in time is not known: told as a problem, and what was known of it before stays. */
+  const watchGuarantees = (compiled: Compilation): void => {
+    const policy = published?.digest
+    guarantees.watch(compiled, {
+      isCurrent: () => published?.digest === policy,
+      onUnknown: (reason) => tellProblems(compiled, [reason]),
+    })
+  }
+
   const parse = (candidate: Candidate): { policy: Policy; warnings: readonly Diagnostic[] } => {
     const parsed = parsePolicy(candidate.text, candidate.file)
     if (!parsed.ok) throw new PolicyInvalid(parsed.diagnostics)
     return { policy: parsed.value, warnings: parsed.warnings }
+  }
+
+  const toAsk = async (candidate: Candidate | null) => {
+    const { text, file } = await chosen(candidate)
+    const policy: AskedPolicy = { kind: 'text', text, file, nowMs: clock().getTime() }
+    return { policy, inventory: inventory.inventory(), revision: toRevision((published?.revision ?? 0) + 1) }
   }
 
   const chosen = async (candidate: Candidate | null): Promise<Candidate> => {
@@ -205,7 +235,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       }
       if (isScheduled) await recorder.event(null, 'schedule', describeTurn(before.active, active, published.revision))
       await tellProblems(compiled)
-      await guarantees.tell(proveGuarantees(compiled.resolved))
+      watchGuarantees(compiled)
     } catch (error) {
       if (!(error instanceof OperationError) || !tooLarge.has(error.code)) throw error
       await tellProblems(published.compiled, [error.message])
@@ -257,51 +287,36 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     policy: () => published?.policy ?? null,
     compiled: () => published?.compiled ?? null,
     async storeDraft(candidate, by) {
-      const { policy, warnings } = parse(candidate)
-      const resolved = compile(policy, (published?.revision ?? 0) + 1, null)
+      const warnings = await questions.ask('check', await toAsk(candidate))
       const digest = sha256Hex(candidate.text)
       await store.transaction(async (tx) => {
         await writePolicyText(tx, { digest, file: candidate.file, body: candidate.text })
         await writeDraft(tx, { digest, by, now: clock() })
       })
-      return doubts(warnings, resolved)
+      return warnings
     },
-    async compileCandidate(candidate) {
-      const { policy, warnings } = parse(await chosen(candidate))
-      const compiled = compile(policy, (published?.revision ?? 0) + 1, null)
-      return { compiled, warnings: doubts(warnings, compiled) }
-    },
+    chosen,
     async plan(candidate) {
       const text = await chosen(candidate)
-      const begun = performance.now()
-      const { policy, warnings } = parse(text)
-      const revision = (published?.revision ?? 0) + 1
-      const compiled = compile(policy, revision, null)
-      return {
-        revision,
-        policyDigest: sha256Hex(text.text),
-        hosts: compiled.plans.map((plan) => ({ ...toSummary(plan), changed: hosts.isChanged(plan) })),
-        warnings: doubts(warnings, compiled),
-        compileMs: performance.now() - begun,
-      }
+      const ask = await toAsk(text)
+      const made = await questions.ask('plan', ask)
+      const told = made.hosts.map((each) => ({ ...each, changed: hosts.find(each.host)?.digest !== each.digest }))
+      return { revision: ask.revision, policyDigest: sha256Hex(text.text), ...made, hosts: told }
     },
     async diff(candidate) {
-      const { policy, warnings } = parse(await chosen(candidate))
-      const compiled = compile(policy, (published?.revision ?? 0) + 1, null)
-      const changes = diffCompilations(published?.compiled ?? null, compiled)
-      return { published: published?.revision ?? 0, ...changes, warnings: doubts(warnings, compiled) }
+      const ask = await toAsk(candidate)
+      const [revision, before] = [published?.revision ?? 0, published?.compiled?.resolved.policy ?? null]
+      return { published: revision, ...(await questions.ask('diff', { ...ask, before })) }
     },
     async explain(which, packet) {
       const revision = published?.revision ?? 0
-      const compiled =
-        which === 'published' ? published?.compiled : compile(parse(await chosen(null)).policy, revision + 1, null)
-      if (compiled === null || compiled === undefined) {
-        throw new OperationError(
-          'policy.nothing-published',
-          'no policy is in force yet: everything is dropped; publish one first',
-        )
+      if (which === 'draft') {
+        return { policy: which, revision, ...(await questions.ask('explain', { ...(await toAsk(null)), packet })) }
       }
-      return { policy: which, revision, ...explainPacket(compiled, packet) }
+      const compiled = published?.compiled ?? null
+      if (compiled !== null) return { policy: which, revision, ...explainPacket(compiled, packet) }
+      const message = 'no policy is in force yet: everything is dropped; publish one first'
+      throw new OperationError('policy.nothing-published', message)
     },
     publish: (request, by) =>
       serial(async () => {
@@ -318,7 +333,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
         const { policy, warnings } = parse(draft)
         const activeAtMs = clock().getTime()
         const compiled = compile(policy, revision + 1, published?.compiled ?? null, activeAtMs)
-        const proved = proveGuarantees(compiled.resolved)
+        const proved = await guarantees.prove(compiled)
         refuseBroken(proved)
         const told = compiled.plans.map((plan) => {
           return { host: plan.host, digest: plan.digest, changed: hosts.isChanged(plan) }
@@ -338,36 +353,20 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       }),
     onInventoryChange,
     prune: () => serial(() => hosts.prune()),
-    settled: () => serial(async () => undefined),
-    stop: () => timer.stop(),
+    async settled() {
+      await serial(async () => undefined)
+      await guarantees.settled()
+    },
+    stop() {
+      guarantees.stop()
+      timer.stop()
+    },
   }
 }
 
 /** A policy that would be more than hosts take: nothing of it is put in force. */
 const tooLarge: ReadonlySet<OperationErrorCode> = new Set(['policy.plan-too-large', 'policy.too-many-rows'])
 const retryMs = 5000
-
-/** Which rules hold from now on, and which do not any more. */
-function describeTurn(before: Policy, after: Policy, revision: number): string {
-  const refsOf = ({ inactive = [] }: Policy): readonly string[] => inactive.map(({ rule }) => rule.ref)
-  const [gone, come] = [refsOf(after), refsOf(before)]
-  const list = (what: string, refs: readonly string[]): readonly string[] => {
-    if (refs.length === 0) return []
-    const more = refs.length - toldAtOnce
-    return [`${what}: ${refs.slice(0, toldAtOnce).join(', ')}${more > 0 ? `, and ${more} more` : ''}`]
-  }
-  const said = [
-    ...list(
-      'hold from now on',
-      come.filter((ref) => !gone.includes(ref)),
-    ),
-    ...list(
-      'hold no more',
-      gone.filter((ref) => !come.includes(ref)),
-    ),
-  ]
-  return `by schedule or expiry date, at revision ${revision}, rules ${said.join('; ')}`
-}
 
 /** All that an author should know of a policy that is accepted. */
 function doubts(warnings: readonly Diagnostic[], compilation: Compilation): Diagnostic[] {
@@ -378,18 +377,4 @@ function toRevision(value: number): Revision {
   const revision = parseRevision(value)
   if (revision === null) throw new Error(`not a revision: ${value}`)
   return revision
-}
-
-function toSummary(plan: HostPlan): Omit<ApiPlanResult['hosts'][number], 'changed'> {
-  const { endpoints, addresses, networks, services, verdicts, rules } = plan.sections
-  return {
-    host: plan.host,
-    digest: plan.digest,
-    endpoints: endpoints.length,
-    addresses: addresses.length,
-    networks: networks.length,
-    services: services.length,
-    verdicts: verdicts.length,
-    rules: rules.length,
-  }
 }

@@ -2,6 +2,7 @@ import type { Ca } from '@hyperward/pki'
 import type { OpenedStore } from '@hyperward/store'
 
 import type { AgentRegistry } from '../channel/agent-registry.ts'
+import type { PolicyWorker } from '../policy/policy-worker.ts'
 import type { EventBus } from './event-bus.ts'
 import type { InventoryView } from './inventory-view.ts'
 import type { Publisher } from './publisher.ts'
@@ -20,4 +21,6 @@ export interface Services {
   readonly inventory: InventoryView
   readonly publisher: Publisher
   readonly registry: AgentRegistry
+  /** For what administrators ask; the publisher's is another, so that neither waits for the other. */
+  readonly questionWorker: PolicyWorker
 }

@@ -14,8 +14,7 @@ export function renderGuarantee(result: Guarantee, text: Text, style: Style): re
   const state = holds
     ? style('green', text('cli.said.guarantee-holds'))
     : style('red', text('cli.said.guarantee-broken'))
-  const owned = name.startsWith('/') ? `provider${name}` : name
-  const head = `${state}  ${toPrintable(owned.replace('/', ' / '))} (${kind})`
+  const head = `${state}  ${toPrintable(toGuaranteeName(name))} (${kind})`
   if (vacuous) return [`${head} – ${style('yellow', text('cli.said.guarantee-vacuous'))}`]
   if (counterexample === null) return [head]
   const { packet, explanation } = counterexample
@@ -32,6 +31,11 @@ export function renderGuarantee(result: Guarantee, text: Text, style: Style): re
         `    ${text(`cli.direction.${direction}`)}: ${text(`cli.verdict.${decided.action}`)} – ${toPrintable(toRuleName(text, decided.rule))}`,
     ),
   ]
+}
+
+/** `tenant/name`, or `/name` for the provider's, as rules are named. */
+export function toGuaranteeName(name: string): string {
+  return (name.startsWith('/') ? `provider${name}` : name).replace('/', ' / ')
 }
 
 function toPartyName({ address, vmName, tenant }: Party): string {

@@ -229,6 +229,7 @@ export const cliEn = {
   'cli.said.status-hosts': 'Hosts: {total}, {connected} connected, {inForce} in force',
   'cli.said.status-endpoints': 'Endpoints: {enforced} enforced, {closed} closed, {unreported} unreported',
   'cli.said.status-store': 'Store: PostgreSQL {version} ({kind}), schema {schema}',
+  'cli.said.status-guarantee': 'A guarantee does not hold any more: {name}; hyperward prove tells by what.',
   'cli.said.status-problem': 'Left out of the plans, so that it passes nothing: {problem}',
   'cli.said.empty': 'Nothing to show.',
   'cli.said.limited': 'The newest {n}; --limit shows more.',

@@ -219,6 +219,7 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.said.status-hosts': '主机：共 {total}，已连接 {connected}，已生效 {inForce}',
   'cli.said.status-endpoints': '端点：受保护 {enforced}，关闭 {closed}，未报告 {unreported}',
   'cli.said.status-store': '存储：PostgreSQL {version}（{kind}），数据库结构 {schema}',
+  'cli.said.status-guarantee': '有一项保证已不成立：{name}；hyperward prove 会说明原因。',
   'cli.said.status-problem': '未纳入计划，因而不放行任何数据包：{problem}',
   'cli.said.empty': '没有可显示的内容。',
   'cli.said.limited': '最新的 {n} 条；--limit 可显示更多。',

@@ -83,6 +83,7 @@ export const operationErrorCodes = [
   'policy.no-draft',
   'policy.nothing-published',
   'policy.plan-too-large',
+  'policy.question-too-long',
   'policy.revision-conflict',
   'policy.too-many-rows',
   'store.binaries-missing',

@@ -1,9 +1,9 @@
 /** ResolvedPolicy → one HostPlan per host. Given the last compilation, only what an inventory change touches is made anew; the bytes are the same. */
-import type { Direction, HostName, HostPlan, PlannedEndpoint, Revision, Verdict } from '@hyperward/model'
+import type { HostName, HostPlan, PlannedEndpoint, Revision, Verdict } from '@hyperward/model'
 import { hostPlanFormat } from '@hyperward/model'
 
-import type { IdentityClass, ResolvedHost, ResolvedPolicy } from '../resolve/resolved-policy.ts'
-import { type LocalRules, selectLocalRules } from './local-rules.ts'
+import type { ResolvedHost, ResolvedPolicy } from '../resolve/resolved-policy.ts'
+import { type BuiltBlocks, buildLocalBlocks, type LocalBlocks } from './local-blocks.ts'
 import {
   chunkKeys,
   digestPlan,
@@ -11,13 +11,12 @@ import {
   type PlanSections,
   type SectionChunk,
   type Sha256,
-  toChunk,
   toSection,
   toSizedSection,
   toWholeSection,
 } from './plan-sections.ts'
 import { buildRuleTable, createRuleChunks, type RuleChunks, type RuleTable, ruleTableKey } from './rule-table.ts'
-import { createRowBudget, verdictRows } from './verdict-rows.ts'
+import { createRuleBook, directions, type RuleBook } from './rule-book.ts'
 
 export interface CompileOptions {
   readonly revision: Revision
@@ -37,130 +36,63 @@ export interface Compilation {
 }
 
 interface CompileRecords {
-  readonly locals: ReadonlyMap<IdentityClass, LocalBlocks>
+  readonly book: RuleBook
+  readonly blocks: LocalBlocks
   readonly ruleChunks: RuleChunks
   readonly tables: ReadonlyMap<string, RuleTable>
-  readonly hosts: ReadonlyMap<HostName, HostRecord>
+  /** In the order of the plans. */
+  readonly hosts: readonly HostRecord[]
   readonly shared: Pick<PlanSections, 'addresses' | 'networks' | 'services'>
-}
-
-/** Per direction, in the order of {@link directions}. */
-interface LocalBlocks {
-  readonly rules: readonly LocalRules[]
-  readonly blocks: readonly SectionChunk<Verdict>[]
 }
 
 interface HostRecord {
   readonly host: ResolvedHost
   readonly tableKey: string
   readonly table: RuleTable
-  readonly verdicts: readonly Verdict[]
+  /** The blocks in one list, made when somebody reads it: the channel sends chunks. */
+  readonly verdicts: () => readonly Verdict[]
   readonly verdictsSection: PlanSection<Verdict>
   readonly endpointsSection: PlanSection<PlannedEndpoint>
 }
 
-const directions: readonly Direction[] = ['egress', 'ingress']
-
 export function compile(resolved: ResolvedPolicy, { revision, sha256, previous }: CompileOptions): Compilation {
   const last = previous?.resolved.index === resolved.index ? previous : undefined
-  const { locals, changed } = buildLocals(resolved, sha256, last)
+  const book = last?.records.book ?? createRuleBook(resolved.index)
+  const known = last && { resolved: last.resolved, blocks: last.records.blocks }
+  const { blocks, isChanged } = buildLocalBlocks(resolved, book, sha256, known)
   const ruleChunks = last?.records.ruleChunks ?? createRuleChunks(resolved.index, sha256)
   const tables = new Map<string, RuleTable>()
-  const hosts = new Map<HostName, HostRecord>()
+  const hosts: HostRecord[] = []
   const shared = cutShared(resolved, sha256, last)
   const plans: HostPlan[] = []
   const sections = new Map<HostName, PlanSections>()
-  for (const host of resolved.hosts) {
-    const before = last?.records.hosts.get(host.name)
+  const recordOf = findRecords(last)
+  for (const [at, host] of resolved.hosts.entries()) {
+    const before = recordOf(host, at)
     const kept = before?.host === host && last?.resolved.zones === resolved.zones ? before : undefined
     const tableKey = kept?.tableKey ?? ruleTableKey(host.tenants, resolved.zones)
-    const known = kept?.table ?? tables.get(tableKey) ?? last?.records.tables.get(tableKey)
-    const table = known ?? buildRuleTable(ruleChunks, host.tenants, resolved.zones, sha256)
+    const made = kept?.table ?? tables.get(tableKey) ?? last?.records.tables.get(tableKey)
+    const table = made ?? buildRuleTable(ruleChunks, host.tenants, resolved.zones, sha256)
     tables.set(tableKey, table)
-    const record = buildHost({ host, tableKey, table }, locals, changed, sha256, before)
-    hosts.set(host.name, record)
+    const record = buildHost({ host, tableKey, table }, blocks, isChanged, sha256, before)
+    hosts.push(record)
     const cut = toSections(record, shared)
     sections.set(host.name, cut)
     plans.push(toPlan(record, resolved, cut, revision, sha256))
   }
-  return { resolved, plans, sections, records: { locals, ruleChunks, tables, hosts, shared } }
+  return { resolved, plans, sections, records: { book, blocks, ruleChunks, tables, hosts, shared } }
 }
 
-interface BuiltLocals {
-  readonly locals: ReadonlyMap<IdentityClass, LocalBlocks>
-  /** Those whose blocks are not those of the last time; null = every one. */
-  readonly changed: ReadonlySet<IdentityClass> | null
-}
-
-/** The blocks of every identity that endpoints have. A block is kept when no class that its rules' peer sides tell from the world came, went or was renumbered. */
-function buildLocals(resolved: ResolvedPolicy, sha256: Sha256, last: Compilation | undefined): BuiltLocals {
-  const before = last?.records.locals
-  if (before !== undefined && last?.resolved.classes === resolved.classes) return { locals: before, changed: new Set() }
-  const touchedSides = findTouchedSides(resolved, last?.resolved)
-  const locals = new Map<IdentityClass, LocalBlocks>()
-  const stale: {
-    readonly local: IdentityClass
-    readonly rules: readonly LocalRules[]
-    readonly known?: LocalBlocks
-  }[] = []
-  for (const local of resolved.classes) {
-    if (local.signature.tenant === null) continue
-    const known = before?.get(local)
-    if (known === undefined) {
-      stale.push({ local, rules: directions.map((direction) => selectLocalRules(resolved.index, local, direction)) })
-    } else if (touchedSides === null || !known.rules.every((one) => isDisjoint(touchedSides, one.peerSides))) {
-      stale.push({ local, rules: known.rules, known })
-    } else locals.set(local, known)
+/** A host mostly stands where it stood the last time; else it is looked up by name. */
+function findRecords(last: Compilation | undefined): (host: ResolvedHost, at: number) => HostRecord | undefined {
+  const hosts = last?.records.hosts ?? []
+  let byName: ReadonlyMap<HostName, HostRecord> | undefined
+  return ({ name }, at) => {
+    const there = hosts[at]
+    if (there?.host.name === name) return there
+    byName ??= new Map(hosts.map((record) => [record.host.name, record]))
+    return byName.get(name)
   }
-  const peersBySide = groupBySide(
-    resolved,
-    new Set(stale.flatMap(({ rules }) => rules.flatMap((one) => [...one.peerSides]))),
-  )
-  const { bySignature } = resolved.records.numbers
-  const world = bySignature.get(resolved.records.signatures.world)
-  if (world === undefined) throw new Error('the world has no class')
-  const budget = createRowBudget(stale.length * directions.length)
-  for (const { local, rules, known } of stale) {
-    const blocks = rules.map((one, at) => {
-      const kept = known?.blocks[at]
-      if (kept !== undefined && touchedSides !== null && isDisjoint(touchedSides, one.peerSides)) return kept
-      const rows = verdictRows(one, local.identity, world, peersBySide, budget)
-      budget.next()
-      return toChunk(rows, sha256)
-    })
-    locals.set(local, { rules, blocks })
-  }
-  return { locals, changed: last === undefined ? null : new Set(stale.map(({ local }) => local)) }
-}
-
-/** For each of the sides wanted, the classes that it tells from the world. */
-function groupBySide(
-  resolved: ResolvedPolicy,
-  wanted: ReadonlySet<number>,
-): ReadonlyMap<number, readonly IdentityClass[]> {
-  const found = new Map<number, IdentityClass[]>([...wanted].map((side) => [side, []]))
-  for (const peer of resolved.classes) for (const side of peer.signature.unlikeWorld) found.get(side)?.push(peer)
-  return found
-}
-
-function isDisjoint(some: ReadonlySet<number>, others: ReadonlySet<number>): boolean {
-  for (const one of some) if (others.has(one)) return false
-  return true
-}
-
-/** Sides that tell another set of classes from the world than the last time; null when there was no last time. */
-function findTouchedSides(resolved: ResolvedPolicy, last: ResolvedPolicy | undefined): ReadonlySet<number> | null {
-  if (last === undefined) return null
-  const touched = new Set<number>()
-  if (last.classes === resolved.classes) return touched
-  const before = new Set(last.classes)
-  const after = new Set(resolved.classes)
-  const mark = (one: IdentityClass): void => {
-    for (const side of one.signature.unlikeWorld) touched.add(side)
-  }
-  for (const one of last.classes) if (!after.has(one)) mark(one)
-  for (const one of resolved.classes) if (!before.has(one)) mark(one)
-  return touched
 }
 
 function cutShared(resolved: ResolvedPolicy, sha256: Sha256, last: Compilation | undefined): CompileRecords['shared'] {
@@ -185,30 +117,34 @@ function cutShared(resolved: ResolvedPolicy, sha256: Sha256, last: Compilation |
 
 function buildHost(
   { host, tableKey, table }: Pick<HostRecord, 'host' | 'tableKey' | 'table'>,
-  locals: ReadonlyMap<IdentityClass, LocalBlocks>,
-  changed: ReadonlySet<IdentityClass> | null,
+  localBlocks: LocalBlocks,
+  isChanged: BuiltBlocks['isChanged'],
   sha256: Sha256,
   last: HostRecord | undefined,
 ): HostRecord {
   const same = last?.host === host ? last : undefined
-  if (same !== undefined && changed !== null && !host.locals.some((local) => changed.has(local)))
+  if (same !== undefined && isChanged !== null && !isChanged(host.locals))
     return same.table === table ? same : { ...same, tableKey, table }
   const blocks = directions.flatMap((_, at) =>
     host.locals.flatMap((local) => {
-      const block = locals.get(local)?.blocks[at]
+      const block = localBlocks.get(local)?.[at]
       return block === undefined || block.items.length === 0 ? [] : [block]
     }),
   )
-  const verdicts: Verdict[] = []
-  for (const block of blocks) for (const row of block.items) verdicts.push(row)
   return {
     host,
     tableKey,
     table,
-    verdicts,
+    verdicts: joinLater(blocks),
     verdictsSection: toSection(blocks, sha256),
     endpointsSection: same?.endpointsSection ?? toWholeSection(host.endpoints, sha256),
   }
+}
+
+/** Apart from its caller, so that what is kept for later holds the blocks and nothing else of a compilation that is past. */
+function joinLater(blocks: readonly SectionChunk<Verdict>[]): () => readonly Verdict[] {
+  let joined: readonly Verdict[] | undefined
+  return () => (joined ??= blocks.flatMap((block) => block.items))
 }
 
 function toSections(record: HostRecord, shared: CompileRecords['shared']): PlanSections {
@@ -242,7 +178,9 @@ function toPlan(
       addresses: resolved.addresses,
       networks: resolved.networks,
       services: resolved.index.services.classes,
-      verdicts,
+      get verdicts() {
+        return verdicts()
+      },
       rules: table.rules,
     },
   }

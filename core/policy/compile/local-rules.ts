@@ -12,7 +12,11 @@ export interface LocalRules {
   readonly peerSides: ReadonlySet<number>
 }
 
-export function selectLocalRules(index: PolicyIndex, local: IdentityClass, direction: Direction): LocalRules {
+export function selectLocalRules(
+  index: PolicyIndex,
+  local: Pick<IdentityClass, 'signature'>,
+  direction: Direction,
+): LocalRules {
   const { tenant, sides } = local.signature
   const peerSides = new Set<number>()
   if (tenant === null) return { direction, rules: [], peerSides }

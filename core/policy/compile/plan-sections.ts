@@ -119,8 +119,9 @@ export const chunkKeys = {
 
 export function digestPlan(host: HostName, sections: PlanSections, sha256: Sha256): Digest {
   // host names and digests need no escapes in JSON
-  const parts = sectionNames.map((name) => `"${name}":"${sections[name].digest}"`)
-  return digestText(`{"format":${hostPlanFormat},"host":"${host}","sections":{${parts.join(',')}}}`, sha256)
+  let parts = ''
+  for (const name of sectionNames) parts += `${parts === '' ? '' : ','}"${name}":"${sections[name].digest}"`
+  return digestText(`{"format":${hostPlanFormat},"host":"${host}","sections":{${parts}}}`, sha256)
 }
 
 /** Every section cut and digested from the entries alone: what an agent computes over the plan it was sent. */

@@ -21,12 +21,12 @@ export interface RowBudget {
   readonly spend: (rows: number) => void
 }
 
-/** Sorted by peer, then class. `peersBySide`: for each side the classes that it tells from the world. */
+/** Sorted by peer, then class. `peersOf`: the classes that a side tells from the world. */
 export function verdictRows(
   local: LocalRules,
   identity: Identity,
   world: IdentityClass,
-  peersBySide: ReadonlyMap<number, readonly IdentityClass[]>,
+  peersOf: (side: number) => readonly IdentityClass[],
   budget: RowBudget,
 ): readonly Verdict[] {
   const { direction, rules, peerSides } = local
@@ -41,7 +41,7 @@ export function verdictRows(
   }
   add(anyIdentity, listEntries(others, nothing))
   const peers = new Set<IdentityClass>()
-  for (const side of peerSides) for (const peer of peersBySide.get(side) ?? []) peers.add(peer)
+  for (const side of peerSides) for (const peer of peersOf(side)) peers.add(peer)
   const sides = [...peerSides]
   const known = new Map<string, readonly RowEntry[]>()
   for (const peer of [...peers].sort((a, b) => a.identity - b.identity)) {

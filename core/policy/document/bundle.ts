@@ -10,7 +10,7 @@ export interface PolicyFile {
 
 const marker = '# hyperward:file '
 /** A stored text must not write to the terminal of whoever reads its diagnostics. */
-const unprintable = /\p{C}/gu
+const unprintable = /[\p{C}\p{Zl}\p{Zp}]/gu
 /** A marker at the beginning of the text, or after a line of three dashes. */
 const boundary = /(?:^\uFEFF?|\r?\n---[ \t]*\r?\n)# hyperward:file ("[^\r\n]*")[ \t]*(?:\r?\n|$)/g
 
@@ -40,7 +40,7 @@ function parseFileName(json: string): string | null {
   try {
     // only the text of a JSON string gets here, and what else it may hold is checked
     const value = JSON.parse(json) as unknown
-    return typeof value === 'string' && value !== '' && !/\p{C}/u.test(value) ? value : null
+    return typeof value === 'string' && value !== '' && value.search(unprintable) < 0 ? value : null
   } catch {
     return null
   }

@@ -4,10 +4,12 @@ import { type Group, type GroupName, type Policy, type RuleSide } from '@hyperwa
 import type { Report } from '../document/report.ts'
 import { type AddressOwner, selectsEndpoint } from '../explain/group-membership.ts'
 import type { ResolvedPolicy } from '../resolve/resolved-policy.ts'
+import { wholeRules } from '../schedule/active-at.ts'
+import { nameGroup } from './name-rule.ts'
 
 export function lintGroups({ policy, inventory }: ResolvedPolicy, report: Report): void {
   for (const { thing, name, path, place } of policy.unused ?? [])
-    report.add('lint.unused-name', path, place, { thing, name: toWritten(name) }, 'warning')
+    report.add('lint.unused-name', path, place, { thing, name: nameGroup(name) }, 'warning')
   const used = findUsed(policy)
   const owners = inventory.vms.flatMap((vm): readonly AddressOwner[] => {
     const { tenant } = vm
@@ -16,24 +18,22 @@ export function lintGroups({ policy, inventory }: ResolvedPolicy, report: Report
   const hasMembers = createMemberTest(policy, owners)
   for (const group of policy.groups) {
     if (group.inline === true) continue
-    const params = { group: toWritten(group.name) }
+    const params = { group: nameGroup(group.name) }
     const at = [group.written?.path ?? group.name, group.written?.place] as const
     if (!used.has(group.name)) report.add('lint.unused-group', ...at, params, 'warning')
     if (!hasMembers(group.name)) report.add('lint.empty-group', ...at, params, 'warning')
   }
 }
 
-function toWritten(name: GroupName): string {
-  return name.replace(/^\//, 'provider/')
-}
-
-function findUsed({ groups, rules, guarantees }: Policy): ReadonlySet<GroupName> {
+/** By rules that do not hold just now, too. */
+function findUsed(policy: Policy): ReadonlySet<GroupName> {
+  const { groups, guarantees } = policy
   const used = new Set<GroupName>()
   const use = (side: RuleSide | undefined): void => {
     if (side?.kind === 'groups') for (const name of side.groups) used.add(name)
     for (const name of side?.except ?? []) used.add(name)
   }
-  for (const { source, destination, appliedTo } of rules) [source, destination, appliedTo].forEach(use)
+  for (const { source, destination, appliedTo } of wholeRules(policy)) [source, destination, appliedTo].forEach(use)
   for (const { source, destination } of guarantees) [source, destination].forEach(use)
   for (const { selector } of groups) {
     if (selector.kind === 'groups') for (const name of [...selector.groups, ...selector.except]) used.add(name)

@@ -139,6 +139,47 @@ test('a group that nothing names is told, one that a guarantee names is not', ()
   expect(unused(`${rule}\n    guarantees:\n      - {name: g, never: {from: app, to: nobody}}`)).toEqual([])
 })
 
+test.each(['00:00', '12:00'])(
+  'what a rule does only while another holds is not said of it (window from %s)',
+  (from) => {
+    const to = from === '00:00' ? '06:00' : '18:00'
+    const schedules = `
+    schedules: {window: {time-zone: UTC, windows: [{from: "${from}", to: "${to}"}]}}`
+    const told = (rules: string): readonly string[] =>
+      lint(`${rules}${schedules}`).filter((line) => /shadowed|redundant|unused-group: .*"acme\/app"/.test(line))
+    // b is all that is left of a outside the window
+    expect(
+      told(`
+          - {name: a, from: web, to: db, action: allow, schedule: window}
+          - {name: b, from: web, to: db, service: {tcp: [80]}, action: allow}
+          - {name: c, from: app, to: db, action: allow}`),
+    ).toEqual([])
+    // without a, b would be what decides in the window too
+    expect(
+      told(`
+          - {name: a, from: web, to: db, service: {tcp: [80]}, action: allow}
+          - {name: b, from: web, to: db, action: drop, schedule: window}
+          - {name: c, from: [web, app], to: db, action: allow}`),
+    ).toEqual([])
+    // what no timed rule meets is told as ever
+    expect(
+      told(`
+          - {name: a, from: app, to: db, action: allow, schedule: window}
+          - {name: b, from: web, to: db, action: allow}
+          - {name: c, from: web, to: db, service: {tcp: [80]}, action: drop}`),
+    ).toEqual([
+      'lint.shadowed: The rule acme/p/c never decides: acme/p/b before it takes all it would match. Move it up, or take it out.',
+    ])
+  },
+)
+
+test('a rule that another shadows until that ends is not told to go', () => {
+  const told = lint(`
+          - {name: a, from: web, to: db, action: allow, expires: 2025-06-01}
+          - {name: b, from: web, to: db, service: {tcp: [80]}, action: allow}`)
+  expect(told.filter((line) => /shadowed|redundant/.test(line))).toEqual([])
+})
+
 test('a service, schedule or profile that nothing names is told', () => {
   const rules = `
           - {name: a, from: web, to: db, service: used, action: allow}

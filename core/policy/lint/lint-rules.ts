@@ -1,12 +1,13 @@
 /** Rules that decide nothing or change nothing, and rules that meet with opposite words; exact over all packets (survey-rules). */
-import type { Rule, TenantName } from '@hyperward/model'
+import type { Rule, RuleRef, TenantName } from '@hyperward/model'
 
 import type { Report } from '../document/report.ts'
 import { anySide, type IndexedRule } from '../resolve/policy-index.ts'
 import type { ResolvedPolicy } from '../resolve/resolved-policy.ts'
 import { type PeopledClass } from './class-families.ts'
+import { findTimeBound } from './find-time-bound.ts'
 import { createPacketNamer } from './name-packet.ts'
-import { joinNames, nameRule } from './name-rule.ts'
+import { joinNames, nameGroup, nameRule } from './name-rule.ts'
 import { createRegions, type Regions } from './rule-regions.ts'
 import { follow, forEachWay, isRefusal, type RuleSurvey, surveyRules } from './survey-rules.ts'
 
@@ -22,7 +23,9 @@ export function lintRules(
   const told = new Set<Rule>(dead.map(({ rule }) => rule))
   const shadowed = tellDead(classes, dead, regions, report)
   const takers = findTakers(resolved, classes, shadowed)
+  const timeBound = findTimeBound(resolved)
   for (const one of shadowed) {
+    if (timeBound.has(one.rule.ref)) continue
     const names = [...(takers.get(one) ?? [])]
       .sort((a, b) => a.ordinal - b.ordinal)
       .map((taker) => nameRule(taker.rule))
@@ -34,7 +37,7 @@ export function lintRules(
       'warning',
     )
   }
-  tellRedundant(resolved, survey, new Set(dead), report)
+  tellRedundant(resolved, survey, new Set(dead), timeBound, report)
   tellContradictions(resolved, survey, told, regions, report)
   return told
 }
@@ -77,7 +80,7 @@ function findReason(
   ]
   for (const { reason, number, side } of sides) {
     if (number === anySide || regions.membersOf(number).length > 0) continue
-    return { reason, groups: side?.kind === 'groups' ? side.groups : [] }
+    return { reason, groups: side?.kind === 'groups' ? side.groups.map(nameGroup) : [] }
   }
   return { reason: regions.hasLocal(one) ? 'lint-no-pair' : 'lint-no-endpoint', groups: [] }
 }
@@ -114,6 +117,7 @@ function tellRedundant(
   { index }: ResolvedPolicy,
   { relies }: RuleSurvey,
   dead: ReadonlySet<IndexedRule>,
+  timeBound: ReadonlySet<RuleRef>,
   report: Report,
 ): void {
   const going = new Set<IndexedRule | null>(dead)
@@ -121,7 +125,7 @@ function tellRedundant(
   for (const one of index.rules) {
     const relied = relies.get(one)
     if (relied === undefined || staying.has(one) || [...relied].some((other) => going.has(other))) continue
-    if (isWorthItsLine(one, relied)) continue
+    if (isWorthItsLine(one, relied) || timeBound.has(one.rule.ref)) continue
     going.add(one)
     for (const other of relied) staying.add(other)
     const names = [...relied].map((other) => (other === null ? 'builtin/default/drop' : nameRule(other.rule)))

@@ -198,6 +198,13 @@ test(
   },
 )
 
+test('a name in a bundle breaks no line, neither where it is made nor where it is read', () => {
+  const [made] = splitBundle(bundlePolicyFiles([{ file: 'a\n"b\u2028\u001B[2Jc', text: head }]), 'stored')
+  expect(made?.file).toBe('a\uFFFD"b\uFFFD\uFFFD[2Jc')
+  for (const name of ['a\u2028b', 'a\\u2029b', 'a\\u0000b', 'a\\nb', ''])
+    expect(splitBundle(`# hyperward:file "${name}"\n${head}`, 'stored').map(({ file }) => file)).toEqual(['stored'])
+})
+
 test('a bundle gives back the files that went in, and parses as they do', { timeout: 60_000 }, () => {
   const arbitraryFile = fc.record({
     file: fc.stringMatching(/^[a-z"\\ é/]{1,12}$/),

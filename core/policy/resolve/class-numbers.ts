@@ -4,7 +4,7 @@ import { toIdentity, worldIdentity } from '@hyperward/model'
 import { assignNumbers, hashText } from './assign-numbers.ts'
 import type { ClaimTable } from './claim-table.ts'
 import type { ClassSignature, IdentityClass } from './resolved-policy.ts'
-import type { SignatureTable } from './signature-table.ts'
+import type { LeafSet, SignatureTable } from './signature-table.ts'
 
 export interface ClassNumbers {
   readonly bySignature: ReadonlyMap<ClassSignature, IdentityClass>
@@ -16,28 +16,37 @@ export interface ClassNumbers {
 
 const range = { first: worldIdentity + 1, last: 0xffff_ffff }
 
+/** Sets of leaves that some address may have got, and such as one may have lost, since the last time. */
+export interface SetChanges {
+  readonly got: readonly LeafSet[]
+  readonly lost: readonly LeafSet[]
+}
+
+/** `changes`: all that can differ from `before`; null = unknown. */
 export function numberClasses(
   claims: ClaimTable,
   signatures: SignatureTable,
   before: ClassNumbers | undefined,
+  changes: SetChanges | null,
 ): ClassNumbers {
-  const { world, networks } = signatures
+  if (before !== undefined && changes !== null && !before.collided) {
+    const patched = patch(before, findComings(claims, signatures, before, changes))
+    if (patched !== null) return patched
+  }
   const used = new Set<ClassSignature>()
   for (const set of claims.uses.keys()) used.add(signatures.signatureOf(set))
-  for (const { signature } of networks) used.add(signature)
-  used.add(world)
-  const added = [...used].filter((signature) => before?.bySignature.has(signature) !== true)
-  if (before !== undefined && added.length === 0 && before.bySignature.size === used.size) return before
-  const patched = before === undefined ? null : patch(before, used, added)
-  if (patched !== null) return patched
-  const others = [...used].filter((signature) => signature !== world)
+  for (const { signature } of signatures.networks) used.add(signature)
+  used.delete(signatures.world)
   const numbers = assignNumbers(
-    others.map((signature) => signature.key),
+    [...used].map((signature) => signature.key),
     range,
   )
-  const bySignature = new Map<ClassSignature, IdentityClass>([[world, { identity: worldIdentity, signature: world }]])
+  const { world } = signatures
+  const bySignature = new Map([
+    [world, before?.bySignature.get(world) ?? { identity: worldIdentity, signature: world }],
+  ])
   let collided = false
-  for (const signature of others) {
+  for (const signature of used) {
     const identity = toIdentity(numbers.get(signature.key) ?? 0)
     if (identity !== wantedNumber(signature)) collided = true
     const last = before?.bySignature.get(signature)
@@ -46,29 +55,43 @@ export function numberClasses(
   return { bySignature, classes: sortClasses(bySignature.values()), collided }
 }
 
+interface Comings {
+  readonly came: ReadonlySet<ClassSignature>
+  readonly gone: ReadonlySet<ClassSignature>
+}
+
+/** Two sets of leaves may have one signature, so one that no address has any more is looked for among all that are used. */
+function findComings(
+  { uses }: ClaimTable,
+  { signatureOf, networks, world }: SignatureTable,
+  { bySignature }: ClassNumbers,
+  { got, lost }: SetChanges,
+): Comings {
+  const came = new Set<ClassSignature>()
+  for (const set of got) if (uses.has(set) && !bySignature.has(signatureOf(set))) came.add(signatureOf(set))
+  const gone = new Set(lost.filter((set) => !uses.has(set)).map(signatureOf))
+  if (gone.size > 0) {
+    for (const set of uses.keys()) gone.delete(signatureOf(set))
+    for (const { signature } of networks) gone.delete(signature)
+    gone.delete(world)
+  }
+  return { came, gone }
+}
+
 /** Null when a number is wanted twice. */
-function patch(
-  before: ClassNumbers,
-  used: ReadonlySet<ClassSignature>,
-  added: readonly ClassSignature[],
-): ClassNumbers | null {
-  if (before.collided) return null
-  const taken = new Set<number>()
-  const bySignature = new Map<ClassSignature, IdentityClass>()
-  for (const [signature, one] of before.bySignature) {
-    if (!used.has(signature)) continue
-    bySignature.set(signature, one)
-    taken.add(one.identity)
-  }
-  for (const signature of added) {
-    const identity = toIdentity(wantedNumber(signature))
-    if (taken.has(identity)) return null
-    taken.add(identity)
-    bySignature.set(signature, { identity, signature })
-  }
-  const kept = before.classes.filter((one) => bySignature.has(one.signature))
-  const fresh = sortClasses(added.flatMap((signature) => bySignature.get(signature) ?? []))
-  return { bySignature, classes: mergeClasses(kept, fresh), collided: false }
+function patch(before: ClassNumbers, { came, gone }: Comings): ClassNumbers | null {
+  if (came.size === 0 && gone.size === 0) return before
+  const kept = gone.size === 0 ? before.classes : before.classes.filter(({ signature }) => !gone.has(signature))
+  const fresh = sortClasses(
+    [...came].map((signature) => ({ identity: toIdentity(wantedNumber(signature)), signature })),
+  )
+  const bySignature = new Map(before.bySignature)
+  for (const signature of gone) bySignature.delete(signature)
+  for (const one of fresh) bySignature.set(one.signature, one)
+  const classes = mergeClasses(kept, fresh)
+  return classes.some(({ identity }, at) => identity === classes[at + 1]?.identity)
+    ? null
+    : { bySignature, classes, collided: false }
 }
 
 /** What {@link assignNumbers} gives when nobody else asks for it. */

@@ -40,7 +40,8 @@ function resolveChange(policy: Policy, inventory: Inventory, last: ResolvedPolic
   const { changed, gone } = changes
   const patched = patchClaimTable(last.records.claims, last.addresses, gone, changed)
   const claims = patched ?? buildClaimTable(changes.vms)
-  const numbers = numberClasses(claims, signatures, last.records.numbers)
+  const sets = patched === null ? null : { got: listLeafSets(changed), lost: listLeafSets(gone) }
+  const numbers = numberClasses(claims, signatures, last.records.numbers, sets)
   const classOf = createClassOf(signatures, numbers)
   const renumbered = numbers.collided || last.records.numbers.collided
   const patchable = patched !== null && !renumbered ? last : undefined
@@ -75,7 +76,7 @@ function resolveAnew(policy: Policy, inventory: Inventory, previous: ResolvedPol
     last === undefined ? null : patchClaimTable(last.records.claims, last.addresses, changes.gone, changes.changed)
   const same = last !== undefined && changes.changed.length === 0
   const claims = kept ?? (same ? last.records.claims : buildClaimTable(changes.vms))
-  const numbers = numberClasses(claims, signatures, undefined)
+  const numbers = numberClasses(claims, signatures, undefined, null)
   const classOf = createClassOf(signatures, numbers)
   return {
     policy,
@@ -92,6 +93,10 @@ function resolveAnew(policy: Policy, inventory: Inventory, previous: ResolvedPol
     problems: [...changes.problems, ...listClashes(claims)],
     records: { vms: changes.vms, claims, numbers, signatures },
   }
+}
+
+function listLeafSets(records: VmChanges['changed']): readonly LeafSet[] {
+  return records.flatMap(({ claims }) => claims.map(({ leafSet }) => leafSet))
 }
 
 function createClassOf(signatures: SignatureTable, { bySignature }: ClassNumbers): (set: LeafSet) => IdentityClass {

@@ -44,7 +44,7 @@ export function nextChange(policy: Policy, nowMs: number): number | null {
 }
 
 /** The rules as parsed, in their order. */
-function wholeRules({ rules, inactive }: Policy): readonly Rule[] {
+export function wholeRules({ rules, inactive }: Policy): readonly Rule[] {
   if (inactive === undefined) return rules
   const whole = [...rules]
   for (const { rule, ordinal } of inactive.toSorted((a, b) => a.ordinal - b.ordinal)) whole.splice(ordinal, 0, rule)

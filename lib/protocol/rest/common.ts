@@ -3,6 +3,15 @@ import { z } from 'zod'
 
 export const nameSchema = z.string().min(1).max(63)
 export const timeSchema = z.string()
+/** The store's times end with the year 9999; before 1970 there is nothing to be asked for. */
+export const sinceTimeSchema = z.iso
+  .datetime({ offset: true })
+  .refine((text) => Date.parse(text) >= 0 && Date.parse(text) < 253_402_300_800_000, 'not between 1970 and 9999')
+/** Of a document; shown in diagnostics on people's terminals, so nothing but text and blanks. */
+export const fileNameSchema = z
+  .string()
+  .max(512)
+  .refine((text) => !/[\p{C}\p{Zl}\p{Zp}]/u.test(text), 'it holds control characters or line breaks')
 export const revisionSchema = z.number().int().nonnegative()
 export const digestSchema = z.string().regex(/^[0-9a-f]{64}$/)
 export const actionSchema = z.enum(['allow', 'allow-stateless', 'drop', 'reject', 'inspect'])

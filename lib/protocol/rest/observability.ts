@@ -7,6 +7,7 @@ import {
   directionSchema,
   limitSchema,
   nameSchema,
+  sinceTimeSchema,
   revisionSchema,
   timeSchema,
 } from './common.ts'
@@ -46,7 +47,7 @@ export const rulesSchema = z.strictObject({ revision: revisionSchema, rules: z.a
 /** A page is ordered by `id`, ascending. Ask on with `since` = the last id seen. Without `since`: the latest `limit`. */
 const page = { since: cursorSchema.optional(), limit: limitSchema.optional() }
 /** Nothing that happened before, by the clock of the host that told it. */
-const sinceTime = z.iso.datetime({ offset: true }).optional()
+const sinceTime = sinceTimeSchema.optional()
 
 const flowKindSchema = z.enum(['drop', 'flow-start', 'flow-end', 'monitor'])
 

@@ -6,6 +6,7 @@ import {
   diagnosticSchema,
   digestSchema,
   directionSchema,
+  fileNameSchema,
   nameSchema,
   revisionSchema,
   timeSchema,
@@ -14,7 +15,7 @@ import {
 const policyText = z.string().max(8 * 1024 * 1024)
 
 /** As JSON; or the YAML itself with `content-type: text/yaml`. `file` is the name diagnostics use, default `policy.yaml`. */
-export const putDraftSchema = z.strictObject({ text: policyText, file: z.string().max(512).optional() })
+export const putDraftSchema = z.strictObject({ text: policyText, file: fileNameSchema.optional() })
 
 export const draftSchema = z
   .strictObject({
@@ -39,7 +40,7 @@ export const publishedSchema = z
   .meta({ id: 'PublishedPolicy' })
 
 /** A text to try; without it the stored draft. */
-export const candidateSchema = z.strictObject({ text: policyText.optional(), file: z.string().max(512).optional() })
+export const candidateSchema = z.strictObject({ text: policyText.optional(), file: fileNameSchema.optional() })
 
 export const hostPlanSummarySchema = z.strictObject({
   host: nameSchema,

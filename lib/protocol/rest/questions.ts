@@ -1,7 +1,7 @@
 /** REST: questions about a policy over the present inventory: prove, reach, lint, simulate, recommend. Nothing is written. */
 import { z } from 'zod'
 
-import { actionSchema, diagnosticSchema, nameSchema, timeSchema } from './common.ts'
+import { actionSchema, diagnosticSchema, nameSchema, sinceTimeSchema, timeSchema } from './common.ts'
 import { candidateSchema, explanationSchema, packetSchema } from './policy.ts'
 
 /** A text to try; without it the stored draft, or with `policy: published` what is in force. */
@@ -78,7 +78,7 @@ export const lintResultSchema = z.strictObject({ findings: z.array(diagnosticSch
 
 /** Which recorded flows: the latest, at most `most`. */
 const flowSelection = {
-  sinceTime: z.iso.datetime({ offset: true }).optional(),
+  sinceTime: sinceTimeSchema.optional(),
   host: nameSchema.optional(),
   tenant: nameSchema.optional(),
   most: z.number().int().min(1).max(200_000).optional(),

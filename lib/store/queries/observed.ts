@@ -71,7 +71,7 @@ export async function readFlows(db: Queries, filter: FlowFilter): Promise<readon
     ['tenant = ?', filter.tenant],
     ['endpoint = ?', filter.endpoint],
     ["starts_with(endpoint, lower(?) || '/')", filter.vm],
-    ['at >= ?::timestamptz', filter.sinceTime],
+    ['at >= ?::timestamptz', toStoreTime(filter.sinceTime)],
     [
       "rule in (?::text, 'emergency:' || ?, 'platform:' || ?, 'tenant:' || ?, 'baseline:' || ?, 'builtin:' || ?)",
       filter.rule,
@@ -126,7 +126,7 @@ export async function readEvents(db: Queries, filter: EventFilter): Promise<read
   return readPage<EventRow>(db, 'event', 'id, at, host, kind, endpoint, message', filter, [
     ['host = ?', filter.host],
     ['kind = ?', filter.kind],
-    ['at >= ?::timestamptz', filter.sinceTime],
+    ['at >= ?::timestamptz', toStoreTime(filter.sinceTime)],
   ])
 }
 
@@ -206,4 +206,9 @@ async function readPage<Row>(
   }
   const latest = `select * from ${table} ${filter} order by id desc limit $1`
   return db.query<Row>(`select ${columns} from (${latest}) as latest order by id`, values)
+}
+
+/** With the store's own zone: it takes not every offset that ISO 8601 has. */
+function toStoreTime(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : new Date(text).toISOString()
 }
