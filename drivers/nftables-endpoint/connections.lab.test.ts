@@ -192,9 +192,9 @@ test('a flood loses no packet while plans change', async () => {
   const plans = [planOf([udpOut, udpIn, tcpOut]), planOf([udpOut, udpIn])]
   for (const plan of [...plans, ...plans, ...plans]) {
     const done = enforce(plan)
-    let busy = true
-    void done.finally(() => (busy = false))
-    while (busy) {
+    const state = { busy: true }
+    void done.finally(() => (state.busy = false))
+    while (state.busy) {
       for (let i = 0; i < 20; i += 1) sockets.a.send(udp(ends4, client, 53))
       sent += 20
       arrived += sockets.b.receiveAll().length
