@@ -15,14 +15,15 @@ export const marks = {
 
 /**
  * The mark of a connection (`ct mark`): 26 bits say under which plan it was judged, the others which side is admitted at all (`known`) and which under that plan (`current`).
- * The sides are those of the connection: `originator` began it, and is judged by its egress.
+ * The sides are those of the connection: `originator` began it, and is judged by its egress; unless it was admitted the other way round (`turned`), on an answer that
+ * it took for a beginning.
  */
 export const epochs = 2 ** 26 - 1
 export const epochMask = 0xffff_ffc0
-export const knownMask = 0x5
+export const knownMask = 0x35
 export const sides = {
-  originator: { known: 0x1, current: 0x2 },
-  responder: { known: 0x4, current: 0x8 },
+  originator: { known: 0x1, current: 0x2, turned: 0x10 },
+  responder: { known: 0x4, current: 0x8, turned: 0x20 },
 } as const
 export type Side = keyof typeof sides
 

@@ -104,16 +104,19 @@ export function renderJudgement(epoch: number): ReadonlyMap<string, Chain> {
       `meta mark & ${hex(logFlag)} != 0 ${log(`start ${way}`)}`,
       `goto pass_${way}`,
     ])
-    const mine = sides[begins]
-    const bits = mine.known | mine.current
-    add(`admit_${way}`, [
-      log(`start ${way}`),
-      // only its beginner's way round is remembered; else each packet is judged for itself
-      `ct direction reply goto pass_${way}`,
+    const admit = (side: Side, bits: number): readonly string[] => [
+      // a side that was turned once may be so no more
+      `ct mark set ct mark & ${hex((0xffff_ffff & ~sides[side].turned) >>> 0)}`,
       `ct mark & ${hex(epochMask)} == ${hex(epoch * 64)} ct mark set ct mark | ${hex(bits)} goto pass_${way}`,
       `ct mark set ct mark & ${hex(knownMask)} | ${hex(epoch * 64 + bits)}`,
       `goto pass_${way}`,
+    ]
+    add(`admit_${way}`, [
+      log(`start ${way}`),
+      `ct direction reply goto turn_${way}`,
+      ...admit(begins, sides[begins].known | sides[begins].current),
     ])
+    add(`turn_${way}`, admit(answers, sides[answers].known | sides[answers].current | sides[answers].turned))
     add(`pass_${way}`, [`meta mark set ${way === 'out' ? '0' : hex(marks.admitted)}`, 'accept'])
     add(`count_${way}`, [
       'counter name meta mark map @counts',
@@ -151,20 +154,27 @@ export function renderJudgement(epoch: number): ReadonlyMap<string, Chain> {
       ),
       ...renderServicesAgain(way, port),
     ])
+    // … and as the answer came, for a side that took that for a beginning
+    const [near, far] = way === 'out' ? ['saddr', 'daddr'] : ['daddr', 'saddr']
+    add(`ask_turned_${way}`, [
+      ...renderIdentities(`ct reply ip ${near}`, `ct reply ip ${far}`, `ct reply ip6 ${near}`, `ct reply ip6 ${far}`),
+      ...renderServicesAgain(way, 'ct reply proto-dst'),
+    ])
   }
   return chains
 }
 
 function renderSide(way: Way, side: Side, epoch: number): readonly string[] {
-  const { known, current } = sides[side]
-  const again = side === 'originator' ? 'ask_again_out' : 'ask_again_in'
+  const { known, current, turned } = sides[side]
+  const [again, turnedAgain] = side === 'originator' ? ['out', 'in'] : ['in', 'out']
   const now = hex(epoch * 64)
-  const others = hex((0xffff_ffff & ~(known | current)) >>> 0)
+  const others = hex((0xffff_ffff & ~(known | current | turned)) >>> 0)
   return [
     `ct mark & ${hex((epochMask | known | current) >>> 0)} == ${hex(epoch * 64 + known + current)} goto pass_${way}`,
     `ct mark & ${hex(known)} == 0 goto alone_${way}`,
     `ct mark & ${hex(epochMask)} != ${now} ct mark set ct mark & ${hex(knownMask)} | ${now}`,
-    `jump ${again}`,
+    `ct mark & ${hex(turned)} == 0 jump ask_again_${again}`,
+    `ct mark & ${hex(turned)} != 0 jump ask_turned_${turnedAgain}`,
     'meta priority set 0:0',
     `meta mark & ${hex(actionMask)} ${actionNumbers.allow} ct mark set ct mark | ${hex(current)} goto pass_${way}`,
     `ct mark set ct mark & ${others}`,

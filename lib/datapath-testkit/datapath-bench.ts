@@ -1,5 +1,5 @@
 /** What the table tests need of a driver and its lab, whichever driver it is. */
-import type { DropReason, EndpointId, HostPlan, Observed } from '@hyperward/model'
+import type { DatapathEvent, DropReason, EndpointId, HostPlan, Observed, RuleCounter } from '@hyperward/model'
 import type { NamespaceEndpoint } from '@hyperward/testkit'
 
 export type Delivery = 'direct' | 'bridge'
@@ -38,6 +38,10 @@ export interface LabEndpoint {
 export interface DatapathBench {
   readonly driver: TestedDriver
   addEndpoint(number: number, addresses: readonly string[]): Promise<LabEndpoint>
+  /** What was told since the last call. */
+  events(): DatapathEvent[]
+  /** As they are now. */
+  counters(): Promise<readonly RuleCounter[]>
   close(): Promise<void>
 }
 

@@ -1,6 +1,6 @@
 /** For tests: a host with a bridge, namespace endpoints on it, and the driver acting in it. */
 import { endpointId, enterNetns, ifindexOf, macOf, planHost, type LabEndpoint } from '@hyperward/datapath-testkit'
-import type { DatapathEvent } from '@hyperward/model'
+import type { DatapathEvent, RuleCounter } from '@hyperward/model'
 import { addHostNetns, addNamespaceEndpoint, createLab, type Lab } from '@hyperward/testkit'
 
 import { createNftablesDriver, type NftablesDriver } from '../index.ts'
@@ -13,6 +13,7 @@ export interface NftLab {
   restart(): NftablesDriver
   addEndpoint(number: number, addresses: readonly string[]): Promise<LabEndpoint>
   events(): DatapathEvent[]
+  counters(): Promise<readonly RuleCounter[]>
   close(): Promise<void>
 }
 
@@ -56,6 +57,12 @@ export async function createNftLab(prefix: string): Promise<NftLab> {
         const read = driver.pollEvents((event) => events.push(event))
         if (!read.known) throw new Error(read.reason)
         return events
+      },
+      async counters() {
+        await driver.refreshCounters()
+        const read = driver.readCounters()
+        if (!read.known) throw new Error(read.reason)
+        return read.value
       },
       async close() {
         driver.close()
