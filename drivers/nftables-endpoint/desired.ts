@@ -49,6 +49,9 @@ export interface Desired {
   readonly bridges: ReadonlySet<number>
 }
 
+/** Names come from domain definitions, and into nft's language. A tap of another name gets no chain, and the closed door stays before it. */
+const deviceSyntax = /^[A-Za-z0-9_.:-]{1,15}$/
+
 export function toDesired(plan: HostPlan | null, attachments: readonly Attachment[]): Desired {
   const sections = plan?.sections ?? null
   const planned = new Map(sections?.endpoints.map((endpoint) => [endpoint.id, endpoint]))
@@ -61,6 +64,10 @@ export function toDesired(plan: HostPlan | null, attachments: readonly Attachmen
   for (const { ifindex, device, endpoint: id, segment } of attachments.toSorted((a, b) => a.ifindex - b.ifindex)) {
     const endpoint = planned.get(id)
     const zone = endpoint === undefined ? undefined : zones.get(endpoint.tenant)
+    if (!deviceSyntax.test(device)) {
+      closedBecause.set(ifindex, 'the tap has a name that nft does not take')
+      continue
+    }
     if (sections === null || endpoint === undefined || zone === undefined || seen.has(id) || segment === 0) {
       const reason =
         sections === null

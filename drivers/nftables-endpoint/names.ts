@@ -3,10 +3,14 @@ export const table = 'hyperward_endpoint'
 export const families = ['netdev', 'inet', 'bridge'] as const
 export type Family = (typeof families)[number]
 
-/** Marks of a packet (`meta mark`) between our hooks. A guest cannot set a mark, and no packet leaves our hooks with one of these. */
+/**
+ * The priority of a packet that came from a guarded tap and whose sender's side is not judged yet. Not a mark: rules of others write marks between our hooks (restoring
+ * them from the connection, as VPNs do), and a packet that lost this sign would be judged by nobody.
+ */
+export const unjudged = '4857:1'
+
+/** Marks of a packet (`meta mark`) between our hooks. One that is lost makes the packet drop. */
 export const marks = {
-  /** Came from a guarded tap; its sender's side is not judged yet. */
-  unjudged: 0x4857_0001,
   /** Asks for an address by DHCP. */
   asks: 0x4857_0002,
   /** Its receiver's side is judged, and it may pass. */

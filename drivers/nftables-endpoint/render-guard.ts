@@ -5,10 +5,13 @@
 import { dropReasons, toAddressValue, type Address, type DropReason } from '@hyperward/model'
 
 import type { Port } from './desired.ts'
-import { marks } from './names.ts'
+import { marks, unjudged } from './names.ts'
 
 export const hex = (value: number): string => `0x${value.toString(16)}`
 export const refuse = (reason: DropReason): string => `goto drop_${dropReasons[reason]}`
+
+const toGroup = 'ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00'
+const toOne = 'ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00'
 
 /** Shared by all taps. */
 export const netdevShapes: Readonly<Record<string, readonly string[]>> = {
@@ -35,6 +38,8 @@ export const netdevShapes: Readonly<Record<string, readonly string[]>> = {
     `icmpv6 type { 133, 135, 136 } icmpv6 code != 0 ${refuse('nd-source')}`,
     `icmpv6 type { 131, 132, 143 } ip6 hoplimit != 1 ${refuse('nd-source')}`,
     `icmpv6 type { 131, 132, 143 } ip6 daddr != ff00::/8 ${refuse('nd-source')}`,
+    // to one receiver it would be a tunnel past policy
+    `icmpv6 type { 131, 132, 143 } ${toOne} ${refuse('nd-source')}`,
     'goto shape_transport',
   ],
   // hop-by-hop options: nothing but the router alert of a multicast listener's report
@@ -44,6 +49,7 @@ export const netdevShapes: Readonly<Record<string, readonly string[]>> = {
     `@nh,384,8 != { 131, 132, 143 } ${refuse('extension-header')}`,
     `ip6 hoplimit != 1 ${refuse('nd-source')}`,
     `ip6 daddr != ff00::/8 ${refuse('nd-source')}`,
+    `${toOne} ${refuse('nd-source')}`,
   ],
   // each protocol's header must be there whole (the last field is read), and TCP's flags be some that a TCP sends
   shape_transport: [
@@ -65,8 +71,7 @@ export function renderFromVm({ mac, addresses, closed }: Port): readonly string[
   const own4 = `{ ${['0.0.0.0', ...four].slice(four.length > 0 ? 1 : 0).join(', ')} }`
   const isOwn4 = four.length > 0 ? `ip saddr ${own4}` : null
   const own6 = `{ ${six.join(', ')} }`
-  const toGroup = 'ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00'
-  const judged = `meta mark set ${hex(marks.unjudged)} accept`
+  const judged = `meta priority set ${unjudged} accept`
   const asks = `meta mark set ${hex(marks.asks)} accept`
   const option = (...types: readonly number[]): readonly string[] =>
     types.map((type) => `0x${type.toString(16).padStart(2, '0')}01${mac.replaceAll(':', '')}`)
@@ -125,7 +130,7 @@ export function renderToVm({ mac, addresses, closed, ifindex }: Port): readonly 
   const passes = 'meta mark set 0 accept'
   const admitted = `meta mark ${hex(marks.admitted)}`
   return [
-    `ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 ether daddr != ${mac} ${refuse('not-for-endpoint')}`,
+    `${toOne} ether daddr != ${mac} ${refuse('not-for-endpoint')}`,
     `ether type { 0x8100, 0x88a8 } ${refuse('vlan-tag')}`,
     'ether type arp accept',
     `ether type != { ip, ip6 } ${refuse('non-ip')}`,
@@ -148,7 +153,7 @@ export const bridgeShapes: Readonly<Record<string, readonly string[]>> = {
     `icmpv6 type 137 ${refuse('router-advert')}`,
     `icmpv6 type { 133, 134, 135, 136 } ip6 hoplimit != 255 ${refuse('nd-source')}`,
     'icmpv6 type { 133, 134, 135, 136 } accept',
-    `icmpv6 type { 130, 131, 132, 143 } ip6 hoplimit 1 ip6 daddr ff00::/8 accept`,
+    `icmpv6 type { 130, 131, 132, 143 } ${toGroup} ip6 hoplimit 1 ip6 daddr ff00::/8 accept`,
     `icmpv6 type { 130, 131, 132, 143 } ${refuse('nd-source')}`,
   ],
 }

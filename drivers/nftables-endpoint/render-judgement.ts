@@ -14,6 +14,7 @@ import {
   logGroup,
   marks,
   monitorFlag,
+  unjudged,
   sides,
   type Side,
 } from './names.ts'
@@ -28,7 +29,7 @@ export function renderJudgement(epoch: number): ReadonlyMap<string, Chain> {
   const add = (name: string, rules: readonly string[], hook: string | null = null): void => {
     chains.set(name, { hook, rules })
   }
-  const own = `meta mark ${hex(marks.unjudged)}`
+  const own = `meta priority ${unjudged}`
   add('early', ['ip daddr @local4 jump shape4', 'ip6 daddr @local6 jump shape6'], hook('prerouting', -450))
   add('shape4', [
     `${own} return`,
@@ -48,7 +49,8 @@ export function renderJudgement(epoch: number): ReadonlyMap<string, Chain> {
     [`${own} ct original zone set ip saddr map @zones4`, `${own} ct original zone set ip6 saddr map @zones6`],
     hook('prerouting', -300),
   )
-  add('out', [`${own} goto judge_out`], hook('prerouting', -150))
+  // right after conntrack: from here on others may write marks and addresses
+  add('out', [`${own} goto judge_out`], hook('prerouting', -199))
   add('forward', ['jump arrive'], hook('forward', 5))
   add('output', ['jump arrive'], hook('output', 5))
   add('arrive', [
@@ -117,7 +119,9 @@ export function renderJudgement(epoch: number): ReadonlyMap<string, Chain> {
       ...admit(begins, sides[begins].known | sides[begins].current),
     ])
     add(`turn_${way}`, admit(answers, sides[answers].known | sides[answers].current | sides[answers].turned))
-    add(`pass_${way}`, [`meta mark set ${way === 'out' ? '0' : hex(marks.admitted)}`, 'accept'])
+    // what was not judged anew keeps the mark that others gave it
+    add(`again_${way}`, [way === 'out' ? 'meta priority set 0:0' : `meta mark set ${hex(marks.admitted)}`, 'accept'])
+    add(`pass_${way}`, [...(way === 'out' ? ['meta mark set 0'] : []), `goto again_${way}`])
     add(`count_${way}`, [
       'counter name meta mark map @counts',
       `meta mark & ${hex(monitorFlag)} == 0 return`,
@@ -170,7 +174,7 @@ function renderSide(way: Way, side: Side, epoch: number): readonly string[] {
   const now = hex(epoch * 64)
   const others = hex((0xffff_ffff & ~(known | current | turned)) >>> 0)
   return [
-    `ct mark & ${hex((epochMask | known | current) >>> 0)} == ${hex(epoch * 64 + known + current)} goto pass_${way}`,
+    `ct mark & ${hex((epochMask | known | current) >>> 0)} == ${hex(epoch * 64 + known + current)} goto again_${way}`,
     `ct mark & ${hex(known)} == 0 goto alone_${way}`,
     `ct mark & ${hex(epochMask)} != ${now} ct mark set ct mark & ${hex(knownMask)} | ${now}`,
     `ct mark & ${hex(turned)} == 0 jump ask_again_${again}`,

@@ -5,7 +5,7 @@ import type { Desired } from './desired.ts'
 import { id, type Chain, type NftSet, type State } from './state.ts'
 import { bridgeShapes, hex, netdevRest, netdevShapes, renderFromVm, renderToVm } from './render-guard.ts'
 import { renderJudgement } from './render-judgement.ts'
-import { actionNumbers, dhcpWindow, logGroup, marks } from './names.ts'
+import { actionNumbers, dhcpWindow, logGroup, marks, unjudged } from './names.ts'
 import { toRanges } from './networks.ts'
 import type { Outcomes } from './outcomes.ts'
 
@@ -63,20 +63,24 @@ export function render(desired: Desired, outcomes: Outcomes, epoch: number): Sta
     null,
   )
   // without the bridge's calls into inet nobody has judged the packet
-  const unjudged = `meta mark ${hex(marks.unjudged)} goto drop_${dropReasons['no-plan']}`
+  const unguarded = `meta priority ${unjudged} goto drop_${dropReasons['no-plan']}`
   add(
     'bridge',
     'ask',
     [`meta mark ${hex(marks.asks)} update @asked { iif . udp sport }`],
     'type filter hook prerouting priority -320; policy accept;',
   )
-  add('bridge', 'input', [unjudged], 'type filter hook input priority 300; policy accept;')
+  add('bridge', 'input', [unguarded], 'type filter hook input priority 300; policy accept;')
   add(
     'bridge',
     'last',
-    [unjudged, 'oif vmap @ports', `meta mark { ${hex(marks.admitted)}, ${hex(marks.asks)} } meta mark set 0`],
+    [unguarded, 'oif vmap @ports', `meta mark { ${hex(marks.admitted)}, ${hex(marks.asks)} } meta mark set 0`],
     'type filter hook postrouting priority 300; policy accept;',
   )
+
+  // a tap that was taken off its bridge: nothing that the host routes reaches it
+  addSet('inet', 'set', 'taps', 'type iface_index;', new Map(desired.ports.map((port) => [String(port.ifindex), ''])))
+  add('inet', 'routed', ['oif @taps drop'], 'type filter hook postrouting priority 300; policy accept;')
 
   const { sections } = desired
   const defaultOutcome = sections === null ? actionNumbers.drop : outcomes.numberOf('drop', 0, undefined, sections)
