@@ -295,6 +295,128 @@ test('what somebody changed in our tables is found and put right', async () => {
   }
 })
 
+test('rules of others that write marks open nothing, and close nothing either', async () => {
+  const rules = [
+    'add table inet vpn',
+    'add chain inet vpn raw { type filter hook prerouting priority -300; policy accept; }',
+    'add rule inet vpn raw meta mark set 0x7',
+    'add chain inet vpn mangle { type filter hook prerouting priority -150; policy accept; }',
+    'add rule inet vpn mangle meta mark set ct mark',
+    'add chain inet vpn forward { type filter hook forward priority -150; policy accept; }',
+    'add rule inet vpn forward meta mark set 0x7',
+    'add chain inet vpn output { type filter hook output priority -150; policy accept; }',
+    'add rule inet vpn output meta mark set 0x7',
+  ]
+  expect(await lab.lab.exec(lab.host, 'nft', ['-f', '-'], { input: `${rules.join('\n')}\n` })).toMatchObject({
+    code: 0,
+  })
+  try {
+    await enforce(planOf([tcpOut, tcpIn, ['ingress', 200, 100, 2, 'allow', 'udp-in']]))
+    for (const ends of families) {
+      const client = fresh()
+      await connect(ends, client)
+      expect(await toA(back(ends, client))).toBe(true)
+      expect(await toB(tcp(ends, fresh(), 99))).toBe(false)
+      // only the sender's side refuses it
+      expect(await toB(udp(ends, fresh(), 53))).toBe(false)
+    }
+  } finally {
+    await lab.lab.exec(lab.host, 'nft', ['delete', 'table', 'inet', 'vpn'])
+  }
+})
+
+test('the host itself, and what it routes, meets the same verdicts', async () => {
+  const ip = async (...words: string[]): Promise<void> => {
+    expect(await lab.lab.exec(lab.host, 'ip', words)).toMatchObject({ code: 0, stderr: '' })
+  }
+  const ping = async (netns: string, to: string): Promise<boolean> =>
+    (await lab.lab.exec(netns, 'ping', ['-c1', '-W0.3', to])).code === 0
+  const plan = (rows: readonly PlanVerdict[]): HostPlan => {
+    const { sections, ...rest } = planOf(rows)
+    const networks = makePlan({
+      endpoints: [],
+      networks: [
+        ['10.9.255.0/24', 500],
+        ['10.77.0.0/16', 600],
+      ],
+    }).sections.networks
+    return { ...rest, sections: { ...sections, networks } }
+  }
+  await ip('addr', 'add', '10.9.255.1/16', 'dev', 'br0')
+  await ip('link', 'add', 'far0', 'type', 'veth', 'peer', 'name', 'far1')
+  const far = await lab.lab.addNetns('far')
+  await ip('link', 'set', 'far1', 'netns', far)
+  await ip('addr', 'add', '10.77.0.1/16', 'dev', 'far0')
+  await ip('link', 'set', 'far0', 'up')
+  for (const words of [
+    ['addr', 'add', '10.77.0.2/16', 'dev', 'far1'],
+    ['link', 'set', 'far1', 'up'],
+    ['route', 'add', 'default', 'via', '10.77.0.1'],
+  ])
+    expect(await lab.lab.exec(far, 'ip', words)).toMatchObject({ code: 0 })
+  await lab.lab.exec(c.namespace.netns, 'ip', ['route', 'add', 'default', 'via', '10.9.255.1'])
+  await lab.lab.exec(lab.host, 'sysctl', ['-qw', 'net.ipv4.ip_forward=1'])
+  const tried = async (): Promise<readonly boolean[]> => [
+    await ping(c.namespace.netns, '10.9.255.1'),
+    await ping(lab.host, '10.9.0.3'),
+    await ping(c.namespace.netns, '10.77.0.2'),
+    await ping(far, '10.9.0.3'),
+  ]
+  const rows: readonly PlanVerdict[] = [
+    ['egress', 300, 500, 3, 'allow', 'to-host'],
+    ['ingress', 300, 500, 3, 'allow', 'from-host'],
+    ['egress', 300, 600, 3, 'allow', 'to-far'],
+    ['ingress', 300, 600, 3, 'allow', 'from-far'],
+  ]
+  for (const [index, row] of rows.entries()) {
+    await enforce(plan([row]))
+    expect([row[5], await tried()]).toEqual([row[5], rows.map((_, other) => other === index)])
+  }
+  // masquerading is the host's own affair: the answer still finds its connection
+  const nat = [
+    'add table ip nat',
+    'add chain ip nat post { type nat hook postrouting priority 100; }',
+    'add rule ip nat post oifname "far0" masquerade',
+  ]
+  await lab.lab.exec(lab.host, 'nft', ['-f', '-'], { input: `${nat.join('\n')}\n` })
+  await enforce(plan(rows.slice(2, 3)))
+  expect(await ping(c.namespace.netns, '10.77.0.2')).toBe(true)
+  await enforce(plan([]))
+  expect(await ping(c.namespace.netns, '10.77.0.2')).toBe(false)
+  await lab.lab.exec(lab.host, 'nft', ['delete', 'table', 'ip', 'nat'])
+  // a tap that was taken off its bridge gets nothing of what the host routes
+  await enforce(plan(rows))
+  await ip('link', 'set', c.namespace.tap, 'nomaster')
+  await ip('route', 'add', '10.9.0.3/32', 'dev', c.namespace.tap)
+  expect(await ping(far, '10.9.0.3')).toBe(false)
+  await ip('link', 'set', c.namespace.tap, 'master', 'br0')
+  await ip('route', 'del', '10.9.0.3/32', 'dev', c.namespace.tap)
+  await ip('addr', 'del', '10.9.255.1/16', 'dev', 'br0')
+})
+
+test('a tap off any bridge, or with a name that is none of nft’s, stays closed alone', async () => {
+  const report = await lab.driver.reconcile(planOf([tcpOut, tcpIn]), [
+    a.attachment(),
+    { ...b.attachment(), segment: 0 },
+  ])
+  expect(report.endpoints).toMatchObject([
+    { state: 'enforced' },
+    { state: 'closed', reason: 'the tap is on no bridge, where the nftables driver cannot guard it' },
+  ])
+  expect(await toB(tcp(ends4, fresh(), 80))).toBe(false)
+  await lab.lab.exec(lab.host, 'ip', ['link', 'set', c.namespace.tap, 'down'])
+  const odd = 'x";}#'
+  expect(await lab.lab.exec(lab.host, 'ip', ['link', 'set', c.namespace.tap, 'name', odd])).toMatchObject({ code: 0 })
+  const named = await lab.driver.reconcile(planOf([tcpOut, tcpIn]), [
+    a.attachment(),
+    b.attachment(),
+    { ...c.attachment(), device: odd },
+  ])
+  expect(named.endpoints.map(({ state }) => state)).toEqual(['enforced', 'enforced', 'closed'])
+  await lab.lab.exec(lab.host, 'ip', ['link', 'set', odd, 'name', c.namespace.tap])
+  await lab.lab.exec(lab.host, 'ip', ['link', 'set', c.namespace.tap, 'up'])
+})
+
 test('a tap that goes takes nothing of the others along', async () => {
   const gone = await lab.addEndpoint(20, [])
   const plan = planOf([tcpOut, tcpIn])
