@@ -185,8 +185,10 @@ test('tenants speak over their border where both allow it', async () => {
 
 test('a flood loses no packet while plans change', async () => {
   await enforce(planOf([udpOut, udpIn]))
-  const client = fresh()
-  sockets.b.receiveAll()
+  const frame = udp(ends4, fresh(), 53)
+  // others' namespaces speak too
+  const receive = (): number => sockets.b.receiveAll().filter((one) => one.equals(frame)).length
+  receive()
   let arrived = 0
   let sent = 0
   const plans = [planOf([udpOut, udpIn, tcpOut]), planOf([udpOut, udpIn])]
@@ -195,15 +197,15 @@ test('a flood loses no packet while plans change', async () => {
     const state = { busy: true }
     void done.finally(() => (state.busy = false))
     while (state.busy) {
-      for (let i = 0; i < 20; i += 1) sockets.a.send(udp(ends4, client, 53))
+      for (let i = 0; i < 20; i += 1) sockets.a.send(frame)
       sent += 20
-      arrived += sockets.b.receiveAll().length
+      arrived += receive()
       await new Promise((resolve) => setImmediate(resolve))
     }
     await done
   }
   await new Promise((resolve) => setTimeout(resolve, 20))
-  arrived += sockets.b.receiveAll().length
+  arrived += receive()
   expect(sent).toBeGreaterThan(100)
   expect(arrived).toBe(sent)
 })
