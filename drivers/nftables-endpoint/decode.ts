@@ -5,7 +5,6 @@ import { families, table, type Family } from './names.ts'
 import { id, type Skeleton } from './state.ts'
 
 interface NftObject {
-  readonly table?: { readonly family?: string; readonly name?: string }
   readonly chain?: Named & { readonly hook?: string; readonly dev?: string; readonly policy?: string }
   readonly set?: Named & { readonly elem?: readonly unknown[] }
   readonly map?: Named & { readonly elem?: readonly unknown[] }
@@ -44,6 +43,18 @@ export function decodeSkeleton(objects: readonly NftObject[]): Skeleton {
     if (isOurs(counter)) counters.add(counter.name)
   }
   return { kind: 'skeleton', chains, sets, counters }
+}
+
+/** Number of rules by `family name` of a chain. */
+export function countRules(objects: readonly NftObject[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const { chain } of objects) if (isOurs(chain)) counts.set(id(chain.family, chain.name), 0)
+  for (const { rule } of objects) {
+    if (rule === undefined || rule.table !== table) continue
+    const key = `${rule.family} ${rule.chain}`
+    counts.set(key, (counts.get(key) ?? 0) + 1)
+  }
+  return counts
 }
 
 /** By `family name` of a chain: hook, policy and rules as nft tells them, without what counts. Two tellings differ when somebody changed the chain. */

@@ -16,9 +16,10 @@ export async function observeSkeleton(): Promise<Observed<Skeleton>> {
 
 /** The families in which our table is. */
 export async function observeTables(): Promise<Observed<readonly Family[]>> {
-  const listed = await runNft(['-j', 'list', 'tables'])
+  // chains, not tables: of all that nft lists only they cost nothing for the elements of sets; none of our tables is without
+  const listed = await runNft(['-j', 'list', 'chains'])
   if (!listed.known) return listed
-  const ours = listed.value.flatMap((object) => (object.table?.name === table ? [object.table.family] : []))
+  const ours = listed.value.flatMap(({ chain }) => (chain?.table === table ? [chain.family] : []))
   return known(families.filter((family) => ours.includes(family)))
 }
 

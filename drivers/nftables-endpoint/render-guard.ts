@@ -13,6 +13,10 @@ export const refuse = (reason: DropReason): string => `goto drop_${dropReasons[r
 const toGroup = 'ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00'
 const toOne = 'ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00'
 
+const wholeTcp =
+  'meta l4proto tcp tcp flags & (fin|syn|rst|ack) == { syn, syn|ack, ack, rst, rst|ack, fin|ack, fin|rst|ack } tcp doff >= 5 @th,144,16 & 0x0 == 0x0'
+const wholeUdp = 'meta l4proto udp udp length >= 8 @th,48,16 & 0x0 == 0x0'
+
 /** Shared by all taps. */
 export const netdevShapes: Readonly<Record<string, readonly string[]>> = {
   shape4: [
@@ -23,6 +27,7 @@ export const netdevShapes: Readonly<Record<string, readonly string[]>> = {
     `ip protocol 58 ${refuse('malformed')}`,
     `icmp type { 5, 9 } ${refuse('router-advert')}`,
     `icmp type 4 ${refuse('icmp-error')}`,
+    `udp sport 67 udp dport 68 ${refuse('dhcp-server')}`,
     'goto shape_transport',
   ],
   shape6: [
@@ -34,6 +39,7 @@ export const netdevShapes: Readonly<Record<string, readonly string[]>> = {
     `ip6 nexthdr { 43, 51, 60, 135, 139, 140, 253, 254 } ${refuse('extension-header')}`,
     `ip6 nexthdr 1 ${refuse('malformed')}`,
     `icmpv6 type { 134, 137, 130 } ${refuse('router-advert')}`,
+    `udp sport 547 udp dport 546 ${refuse('dhcp-server')}`,
     `icmpv6 type { 133, 135, 136 } ip6 hoplimit != 255 ${refuse('nd-source')}`,
     `icmpv6 type { 133, 135, 136 } icmpv6 code != 0 ${refuse('nd-source')}`,
     `icmpv6 type { 131, 132, 143 } ip6 hoplimit != 1 ${refuse('nd-source')}`,
@@ -53,10 +59,8 @@ export const netdevShapes: Readonly<Record<string, readonly string[]>> = {
   ],
   // each protocol's header must be there whole (the last field is read), and TCP's flags be some that a TCP sends
   shape_transport: [
-    'meta l4proto tcp tcp flags & (fin|syn|rst|ack) == { syn, syn|ack, ack, rst, rst|ack, fin|ack, fin|rst|ack } tcp doff >= 5 @th,144,16 & 0x0 == 0x0 return',
-    'meta l4proto udp udp sport 67 udp dport 68 goto drop_15',
-    'meta l4proto udp udp sport 547 udp dport 546 goto drop_15',
-    'meta l4proto udp udp length >= 8 @th,48,16 & 0x0 == 0x0 return',
+    `${wholeTcp} return`,
+    `${wholeUdp} return`,
     'meta l4proto sctp @th,96,32 & 0x0 == 0x0 return',
     'meta l4proto { icmp, icmpv6 } @th,32,32 & 0x0 == 0x0 return',
     'meta l4proto != { tcp, udp, sctp, icmp, icmpv6 } return',
@@ -77,7 +81,17 @@ export function renderFromVm({ mac, addresses, closed }: Port): readonly string[
     types.map((type) => `0x${type.toString(16).padStart(2, '0')}01${mac.replaceAll(':', '')}`)
   return [
     `ether saddr != ${mac} ${refuse('source-mac')}`,
+    // before all others: of a frame whose tag the device took out, the rest looks untagged
     `ether type { 0x8100, 0x88a8 } ${refuse('vlan-tag')}`,
+    // most packets by one rule of all that is asked of them; the rest by one rule for each question
+    ...(isOwn4 === null
+      ? []
+      : [
+          `${isOwn4} @nh,0,8 0x45 ip frag-off & 0x3fff == 0 ${wholeTcp} ${judged}`,
+          `${isOwn4} @nh,0,8 0x45 ip frag-off & 0x3fff == 0 udp sport 1024-65535 ${wholeUdp} ${judged}`,
+        ]),
+    `ip6 saddr ${own6} ip6 version 6 ip6 nexthdr 6 ip6 daddr != ::ffff:0:0/96 ${wholeTcp} ${judged}`,
+    `ip6 saddr ${own6} ip6 version 6 ip6 nexthdr 17 ip6 daddr != ::ffff:0:0/96 udp sport 1024-65535 ${wholeUdp} ${judged}`,
     'ether type ip jump shape4',
     // an error complains of what was sent to this endpoint
     ...(isOwn4 === null
@@ -130,6 +144,7 @@ export function renderToVm({ mac, addresses, closed, ifindex }: Port): readonly 
   const passes = 'meta mark set 0 accept'
   const admitted = `meta mark ${hex(marks.admitted)}`
   return [
+    ...(four.length > 0 ? [`ether daddr ${mac} ${admitted} ip daddr { ${four.join(', ')} } ${passes}`] : []),
     `${toOne} ether daddr != ${mac} ${refuse('not-for-endpoint')}`,
     `ether type { 0x8100, 0x88a8 } ${refuse('vlan-tag')}`,
     'ether type arp accept',

@@ -24,44 +24,43 @@ import type { Chain } from './state.ts'
 type Way = 'out' | 'in'
 const directionOf = { out: 'egress', in: 'ingress' } as const
 
+const passes = { out: 'meta priority set 0:0 accept', in: `meta mark set ${hex(marks.admitted)} accept` } as const
+
 export function renderJudgement(epoch: number): ReadonlyMap<string, Chain> {
   const chains = new Map<string, Chain>()
   const add = (name: string, rules: readonly string[], hook: string | null = null): void => {
     chains.set(name, { hook, rules })
   }
   const own = `meta priority ${unjudged}`
-  add('early', ['ip daddr @local4 jump shape4', 'ip6 daddr @local6 jump shape6'], hook('prerouting', -450))
+  // before the kernel puts fragments together
+  add(
+    'early',
+    [`${own} goto zone`, 'ip daddr @local4 goto shape4', 'ip6 daddr @local6 goto shape6'],
+    hook('prerouting', -450),
+  )
+  // the reply's way stays in the zone of the others: the answer may come from another tenant, or from behind the host's NAT
+  add('zone', ['ct original zone set ip saddr map @zones4', 'ct original zone set ip6 saddr map @zones6'])
   add('shape4', [
-    `${own} return`,
     `ip hdrlength > 5 ${refuse('in', 'ip-options')}`,
     `ip frag-off & 0x3fff != 0 ${refuse('in', 'fragment')}`,
-    `icmp type { 5, 4 } ${refuse('in', 'router-advert')}`,
+    `icmp type 5 ${refuse('in', 'router-advert')}`,
+    `icmp type 4 ${refuse('in', 'icmp-error')}`,
   ])
   add('shape6', [
-    `${own} return`,
     `ip6 nexthdr 44 ${refuse('in', 'fragment')}`,
     `ip6 nexthdr { 0, 43, 51, 60, 135, 139, 140, 253, 254 } ${refuse('in', 'extension-header')}`,
     `icmpv6 type 137 ${refuse('in', 'router-advert')}`,
   ])
-  // the reply's way stays in the zone of the others: the answer may come from another tenant, or from behind the host's NAT
-  add(
-    'zone',
-    [`${own} ct original zone set ip saddr map @zones4`, `${own} ct original zone set ip6 saddr map @zones6`],
-    hook('prerouting', -300),
-  )
   // right after conntrack: from here on others may write marks and addresses
   add('out', [`${own} goto judge_out`], hook('prerouting', -199))
-  add('forward', ['jump arrive'], hook('forward', 5))
-  add('output', ['jump arrive'], hook('output', 5))
-  add('arrive', [
-    'icmpv6 type { 130, 131, 132, 133, 134, 135, 136, 143 } return',
-    'udp sport 67 udp dport 68 goto softly',
-    'udp sport 547 udp dport 546 goto softly',
+  const arrive = [
     'ip daddr @local4 goto judge_in',
     'ip6 daddr @local6 goto judge_in',
     'ip daddr 224.0.0.0-255.255.255.255 goto softly',
     'ip6 daddr ff00::/8 goto softly',
-  ])
+  ]
+  add('forward', arrive, hook('forward', 5))
+  add('output', arrive, hook('output', 5))
   // what many receive, and a DHCP answer: refused at each tap, not on its way to others
   add('softly', [
     'jump ask_in',
@@ -83,6 +82,7 @@ export function renderJudgement(epoch: number): ReadonlyMap<string, Chain> {
     for (const side of [begins, answers]) add(`${way}_${side}`, renderSide(way, side, epoch))
     // not admitted here: a beginning is judged, anything else passes only without state
     add(`alone_${way}`, [
+      ...(way === 'in' ? linkTraffic : []),
       `jump ask_${way}`,
       'meta priority set 0:0',
       `meta mark & ${hex(actionMask)} ${actionNumbers['allow-stateless']} goto stateless_${way}`,
@@ -119,9 +119,7 @@ export function renderJudgement(epoch: number): ReadonlyMap<string, Chain> {
       ...admit(begins, sides[begins].known | sides[begins].current),
     ])
     add(`turn_${way}`, admit(answers, sides[answers].known | sides[answers].current | sides[answers].turned))
-    // what was not judged anew keeps the mark that others gave it
-    add(`again_${way}`, [way === 'out' ? 'meta priority set 0:0' : `meta mark set ${hex(marks.admitted)}`, 'accept'])
-    add(`pass_${way}`, [...(way === 'out' ? ['meta mark set 0'] : []), `goto again_${way}`])
+    add(`pass_${way}`, [`${way === 'out' ? 'meta mark set 0 ' : ''}${passes[way]}`])
     add(`count_${way}`, [
       'counter name meta mark map @counts',
       `meta mark & ${hex(monitorFlag)} == 0 return`,
@@ -174,7 +172,8 @@ function renderSide(way: Way, side: Side, epoch: number): readonly string[] {
   const now = hex(epoch * 64)
   const others = hex((0xffff_ffff & ~(known | current | turned)) >>> 0)
   return [
-    `ct mark & ${hex((epochMask | known | current) >>> 0)} == ${hex(epoch * 64 + known + current)} goto again_${way}`,
+    // what is not judged anew keeps the mark that others gave it
+    `ct mark & ${hex((epochMask | known | current) >>> 0)} == ${hex(epoch * 64 + known + current)} ${passes[way]}`,
     `ct mark & ${hex(known)} == 0 goto alone_${way}`,
     `ct mark & ${hex(epochMask)} != ${now} ct mark set ct mark & ${hex(knownMask)} | ${now}`,
     `ct mark & ${hex(turned)} == 0 jump ask_again_${again}`,
@@ -230,6 +229,13 @@ function renderServicesAgain(way: Way, port: string): readonly string[] {
     `goto class_${directionOf[way]}_0`,
   ]
 }
+
+/** Neighbour discovery and listener reports are let in or not at the tap; a DHCP answer there, when it was asked for. */
+const linkTraffic: readonly string[] = [
+  'icmpv6 type { 130, 131, 132, 133, 134, 135, 136, 143 } accept',
+  'udp sport 67 udp dport 68 goto softly',
+  'udp sport 547 udp dport 546 goto softly',
+]
 
 function refuse(way: Way, reason: DropReason): string {
   return `goto drop_${way}_${dropReasons[reason]}`
