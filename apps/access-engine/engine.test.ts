@@ -208,6 +208,33 @@ test('a damaged saved plan is told, what is loaded stays, nothing opens, and the
   expect(agentEvents().some((one) => one.kind === 'plan-refused' && one.message.includes('saved plan'))).toBe(true)
 })
 
+test('asked to verify, it tells what is there against what it enforces, before anything is put right', async () => {
+  libvirt.startVm(1)
+  libvirt.startVm(2)
+  await startEngine()
+  announce(1, [1])
+  await until(() => expect(openVms()).toEqual([sampleVm(1).endpoint]))
+  const asked = async (id: number): Promise<Extract<AgentMessage, { kind: 'verified' }>> => {
+    center.send({ kind: 'verify', id })
+    await until(() => expect(ofKind('verified').map((one) => one.id)).toContain(id))
+    return ofKind('verified').find((one) => one.id === id) ?? expect.fail('no answer')
+  }
+  expect((await asked(1)).state).toMatchObject({
+    plan: { revision: 1 },
+    endpoints: [
+      { vmName: 'vm1', state: 'realized', findings: [] },
+      { vmName: 'vm2', state: 'closed', reason: 'no-plan', findings: [] },
+    ],
+  })
+  kernel.open.clear()
+  expect((await asked(2)).state?.endpoints[0]).toMatchObject({
+    state: 'differs',
+    findings: ['its door is shut: nothing passes'],
+  })
+  kernel.doorsUnreadable = true
+  expect(await asked(3)).toMatchObject({ state: null, reason: 'nft is gone' })
+})
+
 test('drift is told and put right', async () => {
   libvirt.startVm(1)
   await startEngine()

@@ -2,83 +2,27 @@
  * One access engine, wired from its parts: VMs followed, a plan held, both enforced round by round, and all of it told to the center. It owns no protection: that is
  * in the kernel, and neither starting nor stopping an engine takes any of it away.
  */
-import { OperationError, type HostName, type OperationErrorCode } from '@hyperward/model'
+import { OperationError, unknown, type OperationErrorCode } from '@hyperward/model'
 import { sha256Hex } from '@hyperward/os'
-import type { AgentEvent, AgentMessage, CenterMessage } from '@hyperward/protocol'
+import type { AgentEvent, AgentMessage, CenterMessage, RealizedState } from '@hyperward/protocol'
 import { protocolVersion } from '@hyperward/protocol'
 import { createReconciler, type RoundReport } from '@hyperward/reconciler'
 
-import { createChannelClient, type Connection, type ConnectionHandlers } from './channel/channel-client.ts'
+import { createChannelClient } from './channel/channel-client.ts'
 import { createEventOutbox } from './channel/event-outbox.ts'
 import { createEndpointReporter } from './enforce/endpoint-reporter.ts'
-import type { EngineDatapath } from './enforce/engine-datapath.ts'
-import { createEnforcer, type Door, type EnforceRound } from './enforce/enforcer.ts'
+import { createEnforcer, type EnforceRound } from './enforce/enforcer.ts'
+import { inspectHost } from './enforce/inspect-host.ts'
 import { createRenewal } from './enroll/renewal.ts'
 import { readCertificateLife, type HostIdentity } from './enroll/host-identity.ts'
-import { logRound, type EngineLog } from './report/log-round.ts'
+import { logRound } from './report/log-round.ts'
 import { createInventoryReporter } from './report/inventory-reporter.ts'
 import { createPlanReceiver } from './plan/plan-receiver.ts'
-import type { PlanStore } from './plan/plan-store.ts'
-import { createVmFollower, type VmFollowerOptions } from './taps/vm-follower.ts'
-import type { TapLink } from './taps/tap.ts'
+import { createVmFollower } from './taps/vm-follower.ts'
+import { defaultIntervals, type EngineOptions } from './engine-options.ts'
 
-export interface EngineOptions {
-  readonly host: HostName
-  readonly software: string
-  readonly kernel: string
-  /** Names this run's numbering of reports: another after each start. */
-  readonly stream: string
-  readonly datapath: EngineDatapath
-  /** Which driver that is, and why this one. */
-  readonly driver: { readonly name: string; readonly reason: string }
-  /** What this kernel lacks, in one sentence; null = nothing. */
-  readonly kernelLacks: string | null
-  readonly door: Door
-  readonly store: PlanStore
-  readonly openLibvirt: VmFollowerOptions['openSession']
-  readonly links: VmFollowerOptions['links']
-  readonly isSameLink: (link: TapLink) => Promise<boolean>
-  readonly connectCenter: (identity: HostIdentity, handlers: ConnectionHandlers) => Connection
-  /** null: not enrolled, or the identity is damaged (told by it failing). Asked again until there is one; enforcement does not wait for it. */
-  readonly loadIdentity: () => Promise<HostIdentity | null>
-  readonly saveIdentity: (identity: HostIdentity) => Promise<void>
-  readonly createKeyAndCsr: () => Promise<{ readonly keyPem: string; readonly csrPem: string }>
-  readonly log: EngineLog
-  /** Milliseconds since the epoch. */
-  readonly now: () => number
-  readonly random: () => number
-  /** Keep the certificate fresh; default true. */
-  readonly renew?: boolean
-  readonly intervals?: Partial<EngineIntervals>
-}
-
-/** Milliseconds. */
-export interface EngineIntervals {
-  /** Looks at libvirt without an event. */
-  readonly follow: number
-  readonly round: number
-  readonly pollEvents: number
-  readonly collectExpired: number
-  readonly verify: number
-  readonly status: number
-  /** Looks at the saved identity while there is no connection. */
-  readonly identity: number
-  /** Looks whether the certificate is due. */
-  readonly renewal: number
-}
-
-/** What changes is told by events and followed at once; the intervals find what no event tells, within 30 s: a look, a round and a read-back each fit in once. */
-const defaultIntervals: EngineIntervals = {
-  follow: 12_000,
-  round: 12_000,
-  pollEvents: 100,
-  collectExpired: 5000,
-  // every second round
-  verify: 20_000,
-  status: 5000,
-  identity: 5000,
-  renewal: 60_000,
-}
+/** Of the center, waiting at once; more are not answered. */
+const maxQuestions = 16
 
 export interface Engine {
   /** Enforces the saved plan first; the center is reached after. */
@@ -103,6 +47,8 @@ export function createEngine(options: EngineOptions): Engine {
   let lastSeen = ''
   let driftFound = 0
   let verifiedAt = now()
+  /** Ids of `verify` that the next round answers. */
+  const asked: number[] = []
 
   function tell(kind: AgentEvent['kind'], message: string, endpoint: string | null = null): void {
     outbox.addAgent({ kind, at: new Date(now()).toISOString(), endpoint, message: message.slice(0, 4000) })
@@ -144,6 +90,8 @@ export function createEngine(options: EngineOptions): Engine {
 
   const loop = createReconciler<EnforceRound>({
     async round() {
+      // before anything is put right: what is asked for is what is there
+      for (const id of asked.splice(0)) await answerVerify(id)
       await findDrift()
       return enforcer.round()
     },
@@ -220,6 +168,9 @@ export function createEngine(options: EngineOptions): Engine {
       case 'plan-section':
       case 'plan-chunks':
         return inBackground(receiver.onPlanMessage(message))
+      case 'verify':
+        if (asked.length < maxQuestions) asked.push(message.id)
+        return loop.trigger('verify')
       case 'certificate':
         return inBackground(renewal.onCertificate(message.certificate))
       case 'error':
@@ -290,6 +241,16 @@ export function createEngine(options: EngineOptions): Engine {
     if (!verified.known) return log.warn({ reason: verified.reason }, 'what is loaded could not be read back')
     driftFound += verified.value.drift.length
     for (const drift of verified.value.drift) tell('drift', `${drift}; it is being put right`)
+  }
+
+  async function answerVerify(id: number): Promise<void> {
+    const enforced = enforcer.lastEnforced()
+    const state =
+      enforced === null
+        ? unknown<RealizedState>('nothing was enforced yet since this agent started')
+        : await inspectHost({ ...enforced, door: options.door, inspect: (plan, taps) => datapath.inspect(plan, taps) })
+    const answer = state.known ? { state: state.value, reason: null } : { state: null, reason: state.reason }
+    channel.send({ kind: 'verified', id, ...answer })
   }
 
   function onRound(report: RoundReport<EnforceRound>): void {

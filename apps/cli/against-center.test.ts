@@ -243,6 +243,34 @@ test('lists, and a VM set at the center', async () => {
   expect(JSON.parse((await cli('status', '--json')).stdout)).toMatchObject({ hosts: { total: 1 } })
 })
 
+test('verify tells what a host’s kernel holds, and ends with 1 when something differs', async () => {
+  const good = await cli('verify')
+  expect([good.code, good.stderr]).toEqual([0, ''])
+  expect(good.stdout).toMatch(/^kvm-1: revision \d+, read back from the kernel/)
+  expect(good.stdout).toContain('verdicts: 6, as planned')
+  expect(good.stdout).toMatch(/mail +tap-mail +as planned +2/)
+  agent.setFound((state) => ({
+    plan: { revision: 1, digest: 'a'.repeat(64) },
+    tables: [{ table: 'verdicts', rows: 5, missing: 1, surplus: 0, different: 0 }],
+    endpoints: state.endpoints.map((one) =>
+      one.vmName === 'db'
+        ? { ...one, state: 'differs', findings: ['1 of its verdicts are not those of the plan'] }
+        : one,
+    ),
+  }))
+  const bad = await cli('verify', '--host', 'kvm-1', '--vm', 'db')
+  expect([bad.code, bad.stderr]).toEqual([1, expect.stringContaining('1 of 1 hosts are not as planned')])
+  expect(bad.stdout).toMatch(/behind: revision \d+ is planned/)
+  expect(bad.stdout).toContain('verdicts: 5; 1 missing, 0 too many, 0 different')
+  expect(bad.stdout).toMatch(/db +tap-db +differs +2 +1 of its verdicts are not those of the plan/)
+  expect(bad.stdout).not.toContain('tap-web')
+  agent.setFound((state) => state)
+  expect(JSON.parse((await cli('verify', '--json')).stdout)).toMatchObject({
+    hosts: [{ host: 'kvm-1', endpoints: [{ state: 'realized' }, { state: 'realized' }, { state: 'realized' }] }],
+  })
+  expect((await cli('verify', '--host', 'kvm-9')).stderr).toContain('api.not-found')
+})
+
 test('a host that does not confirm in time: published, told, exit 6', async () => {
   agent.close()
   await writeFile(policyPath, policy.replace('5432', '5433'))
@@ -250,6 +278,8 @@ test('a host that does not confirm in time: published, told, exit 6', async () =
   const { code, stdout, stderr } = await cli('publish', '--wait', '300ms')
   expect([code, stderr]).toEqual([6, expect.stringContaining('1 of 1 hosts have not confirmed it')])
   expect(stdout).toMatch(/Published revision \d+\./)
+  const unasked = await cli('verify')
+  expect([unasked.code, unasked.stdout]).toEqual([1, expect.stringContaining('kvm-1 is not connected')])
 })
 
 test('a token others can read is refused, a foreign one is not accepted, and neither is shown', async () => {

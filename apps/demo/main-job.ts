@@ -69,6 +69,7 @@ export async function runMainJob(
   await changeUnderTraffic(cli, world, report)
   await showSpoofing(cli, world, report)
   await showWords(cli, report)
+  await showRealized(cli, report)
   const asExpected = report.end()
   return { lab, center, managementNetns: fabric.managementNetns, asExpected }
 }
@@ -168,6 +169,28 @@ async function showWords(cli: Cli, report: Report): Promise<void> {
   for (const line of (await cli.run('rules')).trimEnd().split('\n')) report.note(line)
   report.heading('Last flows')
   for (const line of (await cli.run('flows', '--limit', '12')).trimEnd().split('\n')) report.note(line)
+}
+
+/** What the kernels hold, read back after all that has happened. */
+async function showRealized(cli: Cli, report: Report): Promise<void> {
+  report.heading('What each kernel holds, beside its plan')
+  const { hosts } = (await cli.json('verify')) as { hosts: readonly RealizedHost[] } // as: schema/openapi.json
+  for (const { host, endpoints, tables } of hosts) {
+    const differs = endpoints.filter(({ state }) => state !== 'realized').length
+    const rows = tables.filter(({ missing, surplus, different }) => missing + surplus + different > 0).length
+    report.check({
+      what: `${host}: ${endpoints.length} endpoints, ${tables.length} tables`,
+      expected: 'as planned',
+      observed: differs + rows === 0 && endpoints.length > 0 ? 'as planned' : `${differs} + ${rows} differ`,
+    })
+  }
+  for (const line of (await cli.run('verify')).trimEnd().split('\n')) report.note(line)
+}
+
+interface RealizedHost {
+  readonly host: string
+  readonly endpoints: readonly { readonly state: string }[]
+  readonly tables: readonly { readonly missing: number; readonly surplus: number; readonly different: number }[]
 }
 
 interface CountedRule {

@@ -24,6 +24,7 @@ import { loadLibbpf, type Libbpf } from './libbpf.ts'
 import { loadObject, type Loaded, type TableSizes } from './load.ts'
 import { readControl, type Names } from './observe.ts'
 import { readDrops, readRuleCounters } from './read-counts.ts'
+import type { Realized } from './realized.ts'
 import { openRegistry } from './registry.ts'
 import { layout, renderKey } from './render.ts'
 import { setControl } from './apply.ts'
@@ -43,6 +44,8 @@ export interface EbpfDriver {
   reconcile(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<ReconcileReport>
   /** Reads maps and filters back and compares them with the last reconcile. What differs is repaired by the next one. */
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
+  /** Reads the kernel and compares it with this plan and these attachments, endpoint by endpoint; changes nothing. */
+  inspect(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<Realized>>
   readCounters(): Observed<readonly RuleCounter[]>
   readDrops(): Observed<readonly EndpointDrops[]>
   /** Gives each event told since the last call; the number is that of records read. */
@@ -98,6 +101,7 @@ function start(bpf: Libbpf, loaded: Loaded, options: EbpfDriverOptions): Observe
   return known({
     reconcile: (plan, attachments) => reconciler.reconcile(plan, attachments),
     verify: () => reconciler.verify(),
+    inspect: (plan, attachments) => reconciler.inspect(plan, attachments),
     readCounters: () => readRuleCounters(kernel),
     readDrops: () => readDrops(kernel),
     pollEvents(onEvent) {

@@ -3,3 +3,4 @@ export { createEbpfDriver, type EbpfDriver, type EbpfDriverOptions, type Endpoin
 export type { TableSizes } from './load.ts'
 export { probeKernel } from './probe.ts'
 export type { EndpointReport, ReconcileReport } from './reconcile.ts'
+export type { Realized, RealizedEndpoint, RealizedTable } from './realized.ts'

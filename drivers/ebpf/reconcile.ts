@@ -10,6 +10,7 @@ import { diff, isEmpty, stepCount, type Current, type Difference } from './diff.
 import { createHooks } from './hooks.ts'
 import { openTables, readControl, readEndpoints, readTables } from './observe.ts'
 import { tableNames, type TableName } from './names.ts'
+import { toRealized, type Realized } from './realized.ts'
 
 export interface ReconcileReport {
   readonly outcome: 'unchanged' | 'applied' | 'failed'
@@ -31,6 +32,7 @@ export interface EndpointReport {
 interface Reconciler {
   reconcile(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<ReconcileReport>
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
+  inspect(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<Realized>>
   close(): void
 }
 
@@ -216,12 +218,47 @@ export function createReconcile(kernel: Kernel): Reconciler {
     return known({ drift })
   }
 
+  /** Waits for its turn, so that no table is read half changed. */
+  function inspect(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<Realized>> {
+    const read = queue.then(() => readRealized(plan, attachments))
+    queue = read.catch(() => undefined)
+    return read
+  }
+
+  function readRealized(plan: HostPlan | null, attachments: readonly Attachment[]): Observed<Realized> {
+    const wanted = toDesired(plan, attachments)
+    const endpoints = readEndpoints(bpf, loaded, names)
+    if (!endpoints.known) return endpoints
+    const control = readControl(bpf, loaded)
+    if (!control.known) return control
+    const found = control.value.epoch === 0n ? known(null) : readLoaded(control.value.slot)
+    if (!found.known) return found
+    const withHooks = attachments.flatMap(({ endpoint, device, ifindex }) => {
+      const row = wanted.endpoints.get(ifindex)
+      return row === undefined ? [] : [{ endpoint, device, row, hook: hooks.check(ifindex) }]
+    })
+    return known(
+      toRealized(
+        { tables: wanted.tables, endpoints: withHooks },
+        { tables: found.value, endpoints: endpoints.value.rows },
+      ),
+    )
+  }
+
+  function readLoaded(slot: 0 | 1): Observed<Tables> {
+    const opened = openTables(bpf, loaded, slot)
+    if (!opened.known) return opened
+    const read = readTables(bpf, opened.value, names)
+    for (const table of tableNames) bpf.closeFd(opened.value[table])
+    return read
+  }
+
   function closeTables(): void {
     if (tables !== null) for (const table of tableNames) bpf.closeFd(tables[table])
     tables = null
   }
 
-  return { reconcile, verify, close: closeTables }
+  return { reconcile, verify, inspect, close: closeTables }
 }
 
 const allSections = ['addresses', 'networks', 'services', 'verdicts'] as const

@@ -273,6 +273,85 @@ test('nothing passes while the bridge keeps its packets from inet, and the drive
   for (const ends of families) expect(await toB(tcp(ends, fresh(), 80))).toBe(true)
 })
 
+test('what is loaded is found to be the plan, and what somebody changed is told at its endpoint', async () => {
+  const full = makePlan({
+    endpoints: [
+      { number: 1, tenant: 'acme', identity: 65_536, addresses: ['10.9.0.1', 'fd00:9::1'] },
+      { number: 2, tenant: 'acme', identity: 65_637, addresses: ['10.9.0.2', 'fd00:9:0:0:1::2'] },
+    ],
+    networks: [
+      ['10.0.0.0/8', 5],
+      ['10.9.0.0/16', 70_000],
+      ['0.0.0.0/0', 3],
+      ['::/0', 7],
+      ['fd00:9::/32', 8],
+      ['fd00:9::7/128', 9],
+    ],
+    services: [
+      [protocol.icmp, 8, 8, 3],
+      [protocol.tcp, 0, 79, 2],
+      [protocol.tcp, 80, 80, 1],
+      [protocol.tcp, 81, 65_535, 2],
+      [protocol.icmpv6, 0, 255, 3],
+      [protocol.gre, 0, 0, 4],
+    ],
+    verdicts: [
+      ['egress', 65_536, 65_637, 1, 'allow', 'x', true, ['m', 'drop']],
+      ['egress', 65_536, 0, 0, 'reject', 'y'],
+      ['ingress', 65_637, 65_536, 4, 'inspect', 'z'],
+    ],
+  })
+  const both = [a.attachment(), b.attachment()]
+  const reconciled = await lab.driver.reconcile(full, both)
+  expect(reconciled.reason).toBe(null)
+  const inspected = await lab.driver.inspect(full, both)
+  expect(inspected).toMatchObject({
+    value: {
+      endpoints: [
+        { endpoint: endpointId(1), rows: 2, findings: [] },
+        { endpoint: endpointId(2), rows: 1, findings: [] },
+      ],
+    },
+  })
+  const sum = (inspected.known ? inspected.value.tables : []).map((one) => [
+    one.table,
+    one.missing + one.surplus + one.different,
+  ])
+  expect(new Map(sum as [string, number][])).toEqual(
+    new Map([
+      ['addresses', 0],
+      ['networks', 0],
+      ['services', 0],
+      ['verdicts', 0],
+    ]),
+  )
+  expect(await lab.driver.verify()).toEqual({ known: true, value: { drift: [] } })
+  await lab.lab.exec(lab.host, 'nft', ['flush', 'map', 'inet', 'hyperward_endpoint', 'egress_1'])
+  await lab.lab.exec(lab.host, 'nft', [
+    'delete',
+    'element',
+    'inet',
+    'hyperward_endpoint',
+    'local6',
+    '{ fd00:9:0:0:1::2 }',
+  ])
+  expect(await lab.driver.inspect(full, both)).toMatchObject({
+    value: {
+      endpoints: [
+        { rows: 1, findings: ['1 of its verdicts are not those of the plan'] },
+        { rows: 1, findings: ['its address fd00:9::1:0:0:2 is not held to be its own'] },
+      ],
+    },
+  })
+  expect(await lab.driver.verify()).toMatchObject({
+    value: { drift: expect.arrayContaining(['map inet egress_1 differs']) },
+  })
+  await lab.driver.reconcile(full, both)
+  expect(await lab.driver.inspect(full, both)).toMatchObject({
+    value: { endpoints: [{ findings: [] }, { findings: [] }] },
+  })
+})
+
 test('what somebody changed in our tables is found and put right', async () => {
   const plan = planOf([tcpOut, tcpIn])
   const nft = async (...words: string[]): Promise<void> => {

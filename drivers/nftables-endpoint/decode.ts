@@ -1,6 +1,7 @@
 /** nft's JSON → what stands in our tables. Not understood is unknown, never empty. */
 import { known, unknown, type Observed } from '@hyperward/model'
 
+import { decodeElement } from './elements.ts'
 import { families, table, type Family } from './names.ts'
 import { id, type Skeleton } from './state.ts'
 
@@ -102,14 +103,23 @@ export function decodeCounted(
   })
 }
 
-/** Number of elements by `family name` of set or map. */
-export function countElements(objects: readonly NftObject[]): ReadonlyMap<string, number> {
+/** By `family name` of set or map: key to value, in the spelling of elements.ts. What packets fill is left out. */
+export function decodeElements(
+  objects: readonly NftObject[],
+  names: ReadonlyMap<string, number>,
+): ReadonlyMap<string, ReadonlyMap<string, string>> {
   return new Map(
     objects.flatMap(({ set, map }) => {
       const one = set ?? map
-      return isOurs(one) ? [[id(one.family, one.name), one.elem?.length ?? 0] as const] : []
+      if (!isOurs(one)) return []
+      const plain = (one.elem ?? []).filter((element) => !isCounted(element))
+      return [[id(one.family, one.name), new Map(plain.map((element) => decodeElement(element, names)))] as const]
     }),
   )
+}
+
+function isCounted(element: unknown): boolean {
+  return typeof element === 'object' && element !== null && 'elem' in element
 }
 
 function isOurs<T extends Named>(one: T | undefined): one is T & { readonly family: Family; readonly name: string } {

@@ -19,7 +19,7 @@ import {
 } from '@hyperward/model'
 
 import { applyScript } from './apply.ts'
-import { countElements, decodeCounted, decodeCounters, countRules, fingerprint } from './decode.ts'
+import { countRules, decodeCounted, decodeCounters, decodeElements, fingerprint } from './decode.ts'
 import { toDesired, type Attachment, type Desired } from './desired.ts'
 import { diff } from './diff.ts'
 import { decodeEvent } from './events.ts'
@@ -28,6 +28,7 @@ import { makeBridgeCall, readLinks, type Link } from './links.ts'
 import { epochs, table } from './names.ts'
 import { listTables, observeSkeleton, observeTables, runNft } from './observe.ts'
 import { createOutcomes } from './outcomes.ts'
+import { compareElements, toRealized, type Realized } from './realized.ts'
 import { counterName, render } from './render.ts'
 import type { Skeleton, State } from './state.ts'
 
@@ -63,6 +64,8 @@ export interface NftablesDriver {
   reconcile(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<ReconcileReport>
   /** Reads chains and sets back and compares them with what stood after the last reconcile. What differs is repaired by the next one. */
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
+  /** Reads all back and tells, endpoint by endpoint, what is not as the plan has it. Changes nothing. */
+  inspect(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<Realized>>
   readCounters(): Observed<readonly RuleCounter[]>
   /** Reads the counters that {@link readCounters} gives. */
   refreshCounters(): Promise<void>
@@ -171,17 +174,29 @@ export function createNftablesDriver(options: NftablesDriverOptions): NftablesDr
     }
     for (const name of now.keys()) if (!current.chains.has(name)) drift.push(`chain ${name} is not ours to have`)
     prints = now
-    const elements = countElements(listed.value)
+    const links = await readLinks()
+    if (!links.known) return links
+    const elements = decodeElements(listed.value, toIndexes(links.value))
     for (const [name, set] of current.sets) {
-      const count = elements.get(name)
-      if (count === undefined) drift.push(`${set.kind} ${name} is gone`)
-      // intervals that touch are listed as one or two
-      else if (set.elements !== null && !set.interval && count !== set.elements.size)
+      const found = elements.get(name)
+      if (found === undefined) drift.push(`${set.kind} ${name} is gone`)
+      else if (set.elements !== null && Object.values(compareElements(set.elements, found)).flat().length > 0)
         drift.push(`${set.kind} ${name} differs`)
     }
     if (desired !== null) drift.push(...(await silentBridges(desired)))
     if (drift.length > 0) current = null
     return known({ drift })
+  }
+
+  /** Of what is read now, whatever this process believes. */
+  async function inspect(wantedPlan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<Realized>> {
+    const listed = await listTables()
+    if (!listed.known) return listed
+    const links = await readLinks()
+    if (!links.known) return links
+    const wanted = toDesired(wantedPlan, attachments)
+    const found = { elements: decodeElements(listed.value, toIndexes(links.value)), rules: countRules(listed.value) }
+    return known(toRealized(wanted, render(wanted, outcomes, epoch), found))
   }
 
   async function refreshCounters(): Promise<void> {
@@ -253,6 +268,7 @@ export function createNftablesDriver(options: NftablesDriverOptions): NftablesDr
   return {
     reconcile: (wantedPlan, attachments) => inTurn(() => reconcile(wantedPlan, attachments)),
     verify: () => inTurn(verify),
+    inspect: (wantedPlan, attachments) => inTurn(() => inspect(wantedPlan, attachments)),
     readCounters: () => known(counters),
     refreshCounters: () => inTurn(refreshCounters),
     readDrops: () => inTurn(readDrops),
@@ -305,4 +321,8 @@ async function silentBridges(desired: Desired): Promise<readonly string[]> {
 
 function silent({ bridges }: Desired, links: ReadonlyMap<string, Link>): readonly string[] {
   return [...links.values()].filter(({ ifindex, calls }) => bridges.has(ifindex) && !calls).map(({ device }) => device)
+}
+
+function toIndexes(links: ReadonlyMap<string, Link>): ReadonlyMap<string, number> {
+  return new Map([...links].map(([name, { ifindex }]) => [name, ifindex]))
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 
 import { fetchMessageSchemas, planMessageSchemas } from './plan/plan-messages.ts'
+import { realizedStateSchema } from './realized-state.ts'
 
 const text = z.string().max(4096)
 const digest = z.string().regex(/^[0-9a-f]{64}$/)
@@ -162,6 +163,13 @@ export const agentMessageSchema = z.discriminatedUnion('kind', [
     agent: z.array(agentEventSchema).max(2000),
     lost: count,
   }),
+  /** Answers `verify`; without a state, why the kernel could not be read. */
+  z.strictObject({
+    kind: z.literal('verified'),
+    id: seq,
+    state: realizedStateSchema.nullable(),
+    reason: text.nullable(),
+  }),
   /** PKCS #10, PEM: asks for a fresh certificate before the present one ends. Answered by `certificate`. */
   z.strictObject({ kind: z.literal('renew'), csr: z.string().max(16_384) }),
 ])
@@ -171,6 +179,8 @@ export const centerMessageSchema = z.discriminatedUnion('kind', [
   /** A plan exists for this host; sent on connect and at each publish. The agent fetches it when the digest is not the one it holds, and refuses a revision older than its own. */
   z.strictObject({ kind: z.literal('plan-available'), revision, digest }),
   ...planMessageSchemas,
+  /** Asks what the kernel holds; answered by `verified` of the same id. */
+  z.strictObject({ kind: z.literal('verify'), id: seq }),
   z.strictObject({ kind: z.literal('ack'), seq }),
   z.strictObject({ kind: z.literal('certificate'), certificate: z.string().max(65_536) }),
   z.strictObject({ kind: z.literal('error'), code: text, message: text }),

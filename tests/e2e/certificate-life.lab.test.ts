@@ -11,7 +11,8 @@ import { parseHostPlan } from '@hyperward/policy'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 
 import { connectWebsocket } from '../../apps/access-engine/channel/connect-websocket.ts'
-import { createEngine, type Engine, type EngineOptions } from '../../apps/access-engine/engine.ts'
+import type { EngineOptions } from '../../apps/access-engine/engine-options.ts'
+import { createEngine, type Engine } from '../../apps/access-engine/engine.ts'
 import {
   loadHostIdentity,
   readCertificateLife,

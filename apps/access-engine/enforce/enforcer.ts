@@ -62,10 +62,13 @@ export interface EnforceRound extends Round {
 
 export interface Enforcer {
   round(): Promise<EnforceRound>
+  /** What the last round that could enforced, on the taps found then; null before. Not to be asked during a round. */
+  lastEnforced(): { readonly plan: HostPlan | null; readonly taps: readonly Tap[] } | null
 }
 
 export function createEnforcer(options: EnforcerOptions): Enforcer {
   let lastTaps: readonly Tap[] | null = null
+  let enforced: { readonly plan: HostPlan | null; readonly taps: readonly Tap[] } | null = null
 
   async function round(): Promise<EnforceRound> {
     const observed = await options.observeTaps()
@@ -110,18 +113,19 @@ export function createEnforcer(options: EnforcerOptions): Enforcer {
     await doors.closeAllBut(guarded, present)
 
     const report = await options.datapath.reconcile(held?.plan ?? null, present)
+    if (report.outcome !== 'failed') enforced = { plan: held?.plan ?? null, taps }
     const told = new Map(report.endpoints.map((endpoint) => [endpoint.endpoint, endpoint]))
     const endpoints: EndpointStatus[] = []
     for (const tap of taps) {
       const said = told.get(tap.endpoint)
-      const enforced = said?.state === 'enforced' && tap.link !== null && guarded.has(tap.link.ifindex)
-      const doorFailure = tap.link === null ? null : await doors.set(tap.link.ifindex, enforced)
+      const isEnforced = said?.state === 'enforced' && tap.link !== null && guarded.has(tap.link.ifindex)
+      const doorFailure = tap.link === null ? null : await doors.set(tap.link.ifindex, isEnforced)
       endpoints.push({
         endpoint: tap.endpoint,
         vmName: tap.vmName,
         device: tap.link?.device ?? null,
-        state: enforced && doorFailure === null ? 'enforced' : 'closed',
-        reason: doorFailure ?? (enforced ? null : closedReason(tap, planned, said?.reason ?? report.reason)),
+        state: isEnforced && doorFailure === null ? 'enforced' : 'closed',
+        reason: doorFailure ?? (isEnforced ? null : closedReason(tap, planned, said?.reason ?? report.reason)),
       })
     }
     const failures = doors.failures()
@@ -156,7 +160,7 @@ export function createEnforcer(options: EnforcerOptions): Enforcer {
     return { outcome: 'kept', reason, revision: held.revision, endpoints, steps: 0, opened: 0, closed: 0 }
   }
 
-  return { round }
+  return { round, lastEnforced: () => enforced }
 }
 
 function nothingKnown(reason: string, held: HeldPlan): EnforceRound {
@@ -164,11 +168,11 @@ function nothingKnown(reason: string, held: HeldPlan): EnforceRound {
   return { outcome: 'kept', reason, revision, endpoints: [], steps: 0, opened: 0, closed: 0 }
 }
 
-function toAttachment(tap: Tap, link: TapLink): Attachment {
+export function toAttachment(tap: Tap, link: TapLink): Attachment {
   return { endpoint: tap.endpoint, ifindex: link.ifindex, device: link.device, segment: link.segment }
 }
 
-function closedReason(tap: Tap, planned: ReadonlySet<EndpointId>, said: string | null): string {
+export function closedReason(tap: Tap, planned: ReadonlySet<EndpointId>, said: string | null): string {
   if (tap.unguardable !== null) return `unguardable: ${tap.unguardable}`
   if (tap.link === null) return 'no-device'
   if (!tap.claimed && !planned.has(tap.endpoint)) return 'no-tenant'

@@ -1,10 +1,12 @@
 import type { DatapathEvent, HostPlan, Observed, RuleCounter } from '@hyperward/model'
 
-import type { Datapath } from './enforcer.ts'
+import type { Attachment, Datapath } from './enforcer.ts'
+import type { DatapathRealized } from './inspect-host.ts'
 
 /** Of drivers/ebpf and drivers/nftables-endpoint, all the engine uses. */
 export interface EngineDatapath extends Datapath {
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
+  inspect(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<DatapathRealized>>
   readCounters(): Observed<readonly RuleCounter[]>
   pollEvents(onEvent: (event: DatapathEvent) => void): Observed<number>
   collectExpired(): Observed<number>
@@ -23,6 +25,7 @@ export function createClosedDatapath(reason: string): EngineDatapath {
       return { outcome: 'failed', reason, steps: 0, endpoints }
     },
     verify: async () => ({ known: false, reason }),
+    inspect: async () => ({ known: false, reason }),
     readCounters: () => ({ known: true, value: [] }),
     pollEvents: () => ({ known: true, value: 0 }),
     collectExpired: () => ({ known: true, value: 0 }),

@@ -104,6 +104,7 @@ export function createCenterModel(): CenterModel {
         return model.send({ kind: 'ack', seq: message.seq })
       case 'plan-result':
       case 'renew':
+      case 'verified':
         return
     }
   }

@@ -45,6 +45,18 @@ export function createKernelModel(): KernelModel {
     datapath: {
       reconcile: async (plan, attachments) => reconcile(plan, attachments),
       verify: async () => ({ known: true, value: { drift: model.drift.splice(0) } }),
+      inspect: async (plan, attachments) => ({
+        known: true,
+        value: {
+          endpoints: attachments.map(({ endpoint, device, ifindex }) => ({
+            endpoint,
+            device,
+            rows: plan?.sections.verdicts.length ?? 0,
+            findings: model.enforced.get(ifindex) === endpoint ? [...model.drift] : ['not enforced'],
+          })),
+          tables: [],
+        },
+      }),
       readCounters: () => ({ known: true, value: [] }),
       pollEvents: () => ({ known: true, value: 0 }),
       collectExpired: () => ({ known: true, value: 0 }),

@@ -53,6 +53,7 @@ export interface AgentReply {
   /** Nothing that is sent arrives any more. */
   readonly isOpen: () => boolean
   readonly announce: (revision: number, digest: string) => boolean
+  readonly onVerified: (answer: Extract<AgentMessage, { kind: 'verified' }>) => void
 }
 
 export async function answerAgent(
@@ -118,6 +119,8 @@ export async function answerAgent(
       await recorder.record(host, flows, events, (tx) => takeSeq(tx, host, message.seq, now))
       return reply.send({ kind: 'ack', seq: message.seq })
     }
+    case 'verified':
+      return reply.onVerified(message)
     case 'renew': {
       // the certificate's name is the connection's, which a certificate has proved
       const issued = await dependencies.ca.issueAgent(message.csr, host as HostName)

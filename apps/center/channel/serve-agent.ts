@@ -6,6 +6,7 @@ import { OperationError, type OperationErrorCode } from '@hyperward/model'
 import { agentMessageSchema, type CenterMessage } from '@hyperward/protocol'
 import type { RawData, WebSocket } from 'ws'
 
+import { createAgentQuestions } from './agent-questions.ts'
 import type { AgentConnection } from './agent-registry.ts'
 import { answerAgent, type AgentIdentity, type AgentSession, type AnswerDependencies } from './answer-agent.ts'
 
@@ -15,6 +16,8 @@ export interface ServeOptions {
   readonly maxWaitingBytes: number
   /** Bytes of frames that may wait to be worked on; beyond, reading pauses and TCP slows the agent down. One frame may be larger. */
   readonly maxUnworkedBytes: number
+  /** How long an agent has for an answer. */
+  readonly answerMs: number
 }
 
 export const serveDefaults: ServeOptions = {
@@ -22,6 +25,7 @@ export const serveDefaults: ServeOptions = {
   // what an agent asks for at once is one batch, or one chunk
   maxWaitingBytes: 64 * 1024 * 1024,
   maxUnworkedBytes: 1024 * 1024,
+  answerMs: 20_000,
 }
 
 export interface ServeDependencies extends AnswerDependencies {
@@ -66,6 +70,8 @@ export function serveAgent(
     setTimeout(() => socket.terminate(), 2000).unref()
   }
 
+  const questions = createAgentQuestions(identity.host, send, options.answerMs)
+
   const connection: AgentConnection = {
     host: identity.host,
     announce(revision, digest) {
@@ -75,11 +81,12 @@ export function serveAgent(
       send({ kind: 'plan-available', revision, digest })
       return true
     },
+    verify: () => questions.verify(),
     cut,
   }
 
   const isOpen = (): boolean => socket.readyState === socket.OPEN
-  const reply = { send, isOpen, announce: connection.announce }
+  const reply = { send, isOpen, announce: connection.announce, onVerified: questions.onVerified }
 
   const work = async (): Promise<void> => {
     if (working) return
@@ -125,6 +132,7 @@ export function serveAgent(
   socket.on('close', () => {
     clearInterval(heartbeat)
     waiting.length = 0
+    questions.end()
     dependencies.onClosed(connection, reason)
   })
   return connection

@@ -7,6 +7,8 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import { PolicyInvalid } from '../policy/policy-invalid.ts'
 
 const statuses: Partial<Record<OperationErrorCode, number>> = {
+  'agent.no-answer': 504,
+  'agent.not-connected': 409,
   'api.bad-request': 400,
   'api.forbidden': 403,
   'api.not-found': 404,

@@ -1,7 +1,14 @@
 import { OperationError, parseHostName } from '@hyperward/model'
 import { createEnrolmentToken, hashSecret } from '@hyperward/pki'
-import { createHostSchema, enrolmentTokenSchema, hostsSchema, nameSchema, type ApiHost } from '@hyperward/protocol'
-import { addEnrolmentToken, readHosts, removeHost, type HostRow } from '@hyperward/store'
+import {
+  createHostSchema,
+  enrolmentTokenSchema,
+  hostRealizedSchema,
+  hostsSchema,
+  nameSchema,
+  type ApiHost,
+} from '@hyperward/protocol'
+import { addEnrolmentToken, isEnrolled, readHosts, removeHost, type HostRow } from '@hyperward/store'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 
@@ -45,6 +52,32 @@ export function addHostRoutes(app: FastifyInstance, services: Services): void {
       const token = createEnrolmentToken(ca.fingerprint)
       await store.transaction((tx) => addEnrolmentToken(tx, { host, hash: hashSecret(token), now, expiresAt }))
       return reply.code(201).send({ host, token, expiresAt: expiresAt.toISOString() })
+    },
+  )
+
+  typed(app).get(
+    '/v1/hosts/:name/realized',
+    {
+      config: acts('host:read'),
+      schema: {
+        security: byAdministrator,
+        params: z.strictObject({ name: nameSchema }),
+        response: { 200: hostRealizedSchema, ...errorAnswers },
+      },
+    },
+    async (request) => {
+      const { name } = request.params
+      if (!(await isEnrolled(store, name))) throw new OperationError('api.not-found', `there is no host ${name}`)
+      const connection = registry.find(name)
+      if (connection === null)
+        throw new OperationError('agent.not-connected', `${name} is not connected`, { host: name })
+      const state = await connection.verify()
+      const planned = services.publisher.hosts.find(name)
+      return {
+        ...state,
+        host: name,
+        planned: planned === null ? null : { revision: planned.revision, digest: planned.digest },
+      }
     },
   )
 

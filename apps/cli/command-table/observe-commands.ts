@@ -67,6 +67,15 @@ export const observeCommands = {
     exits: onlineExits,
     routes: ['GET /v1/endpoints'],
   },
+  verify: {
+    summary: 'cli.command.verify',
+    about: 'cli.about.verify',
+    positionals: [],
+    options: { host, vm },
+    examples: ['hyperward verify', 'hyperward verify --host kvm-1', 'hyperward verify --vm web-1 --json'],
+    exits: onlineExits,
+    routes: ['GET /v1/hosts', 'GET /v1/hosts/{name}/realized'],
+  },
   rules: {
     summary: 'cli.command.rules',
     about: 'cli.about.rules',

@@ -27,6 +27,7 @@ export const cliHelpEn = {
   'cli.command.hosts-add': 'Make a one-time token to enrol a host',
   'cli.command.hosts-remove': 'Refuse a host from now on',
   'cli.command.endpoints': 'List endpoints and whether each is guarded',
+  'cli.command.verify': 'Compare what each host’s kernel holds with its plan',
   'cli.command.rules': 'List rules with their hits, packets and bytes',
   'cli.command.flows': 'List recorded connections and drops',
   'cli.command.events': 'Tell what happened, in the words of the policy',
@@ -71,6 +72,8 @@ export const cliHelpEn = {
     'Its certificate is refused and its connection cut. What it enforces stays in force there: nothing opens.',
   'cli.about.endpoints':
     'Only an enforced endpoint passes packets. A closed one passes nothing; the reason stands beside it.',
+  'cli.about.verify':
+    'Each host reads its programs, tables and doors back from the kernel and compares them with the plan it enforces, endpoint by endpoint; nothing is changed (what differs, the agent puts right by itself soon after). Ends with 1 when something differs, a host is behind, or one cannot be asked.',
   'cli.about.rules': 'Counts are summed over hosts and never go down. Rules that are gone but were hit come last.',
   'cli.about.flows':
     'Newest last. --since takes a duration (10m), a time, or the id of the last record seen. --rule takes TENANT/POLICY/RULE, or the whole reference.',

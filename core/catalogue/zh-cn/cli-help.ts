@@ -28,6 +28,7 @@ export const cliHelpZhCn: Readonly<Record<keyof typeof cliHelpEn, string>> = {
   'cli.command.hosts-add': '生成一次性令牌，用于登记主机',
   'cli.command.hosts-remove': '从现在起拒绝某台主机',
   'cli.command.endpoints': '列出端点及其是否受保护',
+  'cli.command.verify': '将各主机内核的实际内容与其计划比较',
   'cli.command.rules': '列出规则及其命中数、包数与字节数',
   'cli.command.flows': '列出记录的连接与丢弃',
   'cli.command.events': '按策略中的名称报告发生的事件',
@@ -67,6 +68,8 @@ export const cliHelpZhCn: Readonly<Record<keyof typeof cliHelpEn, string>> = {
     '令牌只能用一次，且有时限。它写入只有您能读的新文件（--out），或打印出来。对已登记的主机，它允许重新登记。',
   'cli.about.hosts-remove': '其证书被拒绝，连接被切断。它正在执行的规则在该主机上继续有效：不会放开任何流量。',
   'cli.about.endpoints': '只有受保护的端点才放行数据包。关闭的端点不放行任何数据包，原因列在旁边。',
+  'cli.about.verify':
+    '各主机从内核读回其程序、表和门，与所执行的计划逐端点比较；不作任何改动（不符之处随后由代理自行纠正）。若有不符、主机落后或无法询问，则以 1 退出。',
   'cli.about.rules': '计数为各主机之和，从不减少。已删除但曾命中的规则列在最后。',
   'cli.about.flows':
     '最新的在最后。--since 可以是时长（10m）、时间，或最后看到的记录编号。--rule 写作 租户/策略/规则，或完整引用。',

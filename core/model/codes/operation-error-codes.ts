@@ -6,6 +6,8 @@ export const operationErrorCodes = [
   'agent.bad-message',
   'agent.certificate-ended',
   'agent.certificate-replaced',
+  'agent.no-answer',
+  'agent.not-connected',
   'agent.protocol-mismatch',
   'agent.replaced',
   'agent.silent',

@@ -1,6 +1,8 @@
 /** REST: hosts, virtual machines and their endpoints. */
 import { z } from 'zod'
 
+import { realizedStateSchema } from '../realized-state.ts'
+
 import { digestSchema, nameSchema, revisionSchema, timeSchema } from './common.ts'
 
 export const hostSchema = z
@@ -66,6 +68,16 @@ export const endpointSchema = z
     seenAt: timeSchema,
   })
   .meta({ id: 'Endpoint' })
+
+/** A host's kernel, read back and compared with the plan it enforces. */
+export const hostRealizedSchema = realizedStateSchema
+  .extend({
+    host: z.string(),
+    /** What the center last planned for it; another digest than `plan` has = the host is behind. */
+    planned: z.strictObject({ revision: z.number().int(), digest: z.string() }).nullable(),
+  })
+  .meta({ id: 'HostRealized' })
+export type ApiHostRealized = z.infer<typeof hostRealizedSchema>
 
 export const endpointsSchema = z.strictObject({ endpoints: z.array(endpointSchema) })
 
