@@ -3,7 +3,7 @@ import type { DatapathEvent, HostPlan, Observed, RuleCounter } from '@hyperward/
 import type { Attachment, Datapath } from './enforcer.ts'
 import type { DatapathRealized } from './inspect-host.ts'
 
-/** Of drivers/ebpf, all the engine uses. */
+/** Of drivers/ebpf and drivers/nftables-endpoint, all the engine uses. */
 export interface EngineDatapath extends Datapath {
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
   inspect(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<DatapathRealized>>

@@ -34,23 +34,25 @@ export interface EngineStatus {
   readonly plan: { readonly revision?: number; readonly state?: string }
   readonly libvirt?: { readonly known: boolean }
   readonly channel?: { readonly kind: string }
+  readonly datapath?: { readonly name: string; readonly reason: string }
   readonly lastRound?: {
     readonly outcome: string
     readonly endpoints: readonly { readonly vmName: string; readonly state: string; readonly reason: string | null }[]
   } | null
 }
 
-export async function createOneHost(prefix: string): Promise<OneHost> {
+/** `extra`: configuration beside what every host has. */
+export async function createOneHost(prefix: string, extra: Readonly<Record<string, unknown>> = {}): Promise<OneHost> {
   const lab = await createLab({ prefix })
   try {
-    return await open(lab)
+    return await open(lab, extra)
   } catch (error) {
     await lab.close()
     throw error
   }
 }
 
-async function open(lab: Lab): Promise<OneHost> {
+async function open(lab: Lab, extra: Readonly<Record<string, unknown>>): Promise<OneHost> {
   const fabric = await createFabric(lab, { hosts: ['north'] })
   const [host] = fabric.hosts
   if (host === undefined) throw new Error('the fabric has no host')
@@ -62,7 +64,7 @@ async function open(lab: Lab): Promise<OneHost> {
   const objectPath = join(root, 'dist/bpf/endpoint.bpf.o')
   writeFileSync(
     join(host.dir, 'lib/hyperward/access-engine.json'),
-    JSON.stringify({ host: host.name, objectPath, logLevel: 'debug' }),
+    JSON.stringify({ host: host.name, objectPath, logLevel: 'debug', ...extra }),
     { mode: 0o600 },
   )
   const cli = (...args: readonly string[]): Promise<ExecResult> =>
