@@ -195,8 +195,16 @@ export function createNftablesDriver(options: NftablesDriverOptions): NftablesDr
     const links = await readLinks()
     if (!links.known) return links
     const wanted = toDesired(wantedPlan, attachments)
-    const found = { elements: decodeElements(listed.value, toIndexes(links.value)), rules: countRules(listed.value) }
-    return known(toRealized(wanted, render(wanted, outcomes, epoch), found))
+    return known(
+      toRealized(wanted, render(wanted, outcomes, epoch), {
+        loaded: current,
+        printsThen: prints,
+        printsNow: fingerprint(listed.value),
+        elements: decodeElements(listed.value, toIndexes(links.value)),
+        rules: countRules(listed.value),
+        silent: await silentBridges(wanted),
+      }),
+    )
   }
 
   async function refreshCounters(): Promise<void> {

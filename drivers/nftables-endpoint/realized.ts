@@ -1,8 +1,12 @@
-/** What the kernel was found to hold, beside what plan and attachments want: told endpoint by endpoint, nothing changed. Pure. */
+/**
+ * What nft was found to hold, beside what plan and attachments want: told endpoint by endpoint, nothing changed. Sets and maps are compared element by element, chains
+ * by their number of rules, and word for word with how they were told before. Pure.
+ */
 import type { EndpointId } from '@hyperward/model'
 
 import type { Desired } from './desired.ts'
 import { canonicalKey, canonicalValue } from './elements.ts'
+import { diff } from './diff.ts'
 import { id, type State } from './state.ts'
 
 export interface Realized {
@@ -27,6 +31,13 @@ export interface RealizedTable {
 }
 
 export interface Found {
+  /** What stood after the last change; null = nothing is known to have been loaded. */
+  readonly loaded: State | null
+  /** How nft told the chains the last time, and now; null = not asked since they changed. */
+  readonly printsThen: ReadonlyMap<string, string> | null
+  readonly printsNow: ReadonlyMap<string, string>
+  /** Of bridges that keep their packets from being judged, in words. */
+  readonly silent: readonly string[]
   /** Elements by `family name`, key to value. */
   readonly elements: ReadonlyMap<string, ReadonlyMap<string, string>>
   /** Number of rules by `family name` of a chain. */
@@ -51,6 +62,7 @@ export function compareElements(
   }
 }
 
+const tableNames = ['addresses', 'networks', 'services', 'verdicts'] as const
 const tableOf = (name: string): RealizedTable['table'] | null =>
   /^inet addresses[46]$/.test(name)
     ? 'addresses'
@@ -76,7 +88,8 @@ export function toRealized(desired: Desired, wanted: State, found: Found): Reali
     const before = totals.get(table)
     totals.set(table, {
       table,
-      rows: there.size + (before?.rows ?? 0),
+      // each service is there twice, once for each direction
+      rows: (/^inet (?:services|protocols)_ingress$/.test(name) ? 0 : there.size) + (before?.rows ?? 0),
       missing: difference.missing.length + (before?.missing ?? 0),
       surplus: difference.surplus.length + (before?.surplus ?? 0),
       different: difference.different.length + (before?.different ?? 0),
@@ -86,12 +99,27 @@ export function toRealized(desired: Desired, wanted: State, found: Found): Reali
     for (const key of Object.values(difference).flat()) add(wrong, localOf(key))
   }
   const identityOf = new Map(desired.local.map(({ address, identity }) => [address, String(identity)]))
+  const changed = new Set(
+    [...wanted.chains].flatMap(([name, { rules }]) =>
+      found.rules.get(name) !== rules.length ||
+      (found.printsThen !== null && found.printsThen.get(name) !== found.printsNow.get(name))
+        ? [name]
+        : [],
+    ),
+  )
+  const forAll = [
+    ...(found.loaded === null || diff(found.loaded, wanted).length > 0
+      ? ['what was loaded last is not this plan']
+      : []),
+    ...[...changed]
+      .filter((name) => !/^(?:netdev from|bridge to)_\d+$/.test(name))
+      .map((name) => `chain ${name} differs, for all`),
+  ]
   return {
     endpoints: desired.ports.map((port) => {
-      const findings: string[] = []
-      for (const name of [id('netdev', `from_${port.ifindex}`), id('bridge', `to_${port.ifindex}`)]) {
-        if (found.rules.get(name) !== wanted.chains.get(name)?.rules.length) findings.push(`its chain ${name} differs`)
-      }
+      const findings = [...forAll, ...(port.closed ? [] : found.silent)]
+      if (changed.has(id('netdev', `from_${port.ifindex}`))) findings.push('the guard of what it sends differs')
+      if (changed.has(id('bridge', `to_${port.ifindex}`))) findings.push('the guard of what reaches it differs')
       for (const name of ['bridge ports', 'inet taps']) {
         const key = String(port.ifindex)
         if (found.elements.get(name)?.get(key) !== canonicalValue(wanted.sets.get(name)?.elements?.get(key) ?? ''))
@@ -115,7 +143,7 @@ export function toRealized(desired: Desired, wanted: State, found: Found): Reali
       }
       return { endpoint: port.endpoint, device: port.device, rows: count, findings }
     }),
-    tables: desired.sections === null ? [] : [...totals.values()],
+    tables: desired.sections === null ? [] : tableNames.flatMap((table) => totals.get(table) ?? []),
   }
 }
 
