@@ -47,6 +47,14 @@ beforeAll(async () => {
 })
 afterAll(() => world.lab.close())
 
+async function leftOf(driver: 'ebpf' | 'nftables'): Promise<boolean> {
+  if (driver === 'nftables') {
+    return (await world.host.exec('nft', ['list', 'tables'])).stdout.includes('inet hyperward_endpoint')
+  }
+  const tap = (await guests[0]?.tap()) ?? ''
+  return (await world.host.exec('tc', ['filter', 'show', 'dev', tap, 'ingress'])).stdout.includes('from_vm')
+}
+
 async function ping(): Promise<unknown> {
   return (await guests[0]?.agent.call('ping', { address: '10.20.0.22', timeoutMs: 1000 }))?.['outcome']
 }
@@ -75,6 +83,25 @@ test('kill -9 of the agent changes nothing; a rule that goes is cut, and its den
   await world.publish(policy('http'))
   await waitFor(async () => (await ping()) === 'timeout', { timeoutMs: 20_000, what: 'the ping is cut' })
   await waitFor(async () => (await world.cli('events', '--json')).stdout.includes('"policy"'), { timeoutMs: 20_000 })
+})
+
+test('the other driver takes over, and what the first one left is gone, both ways round', async () => {
+  await world.publish(policy('ping'))
+  await waitFor(async () => (await ping()) === 'ok', { timeoutMs: 20_000, what: 'a ping between the guests' })
+  for (const [driver, other] of [
+    ['ebpf', 'nftables'],
+    ['nftables', 'ebpf'],
+  ] as const) {
+    await agent.stop()
+    world.configure({ datapath: driver })
+    agent = await world.startAgent()
+    await waitFor(async () => !(await leftOf(other)) && (await leftOf(driver)), {
+      timeoutMs: 20_000,
+      what: `${driver} alone`,
+    })
+    expect((await world.status()).datapath?.name).toBe(driver)
+    expect(await ping()).toBe('ok')
+  }
 })
 
 test('the tables stay without the agent, and remove takes all of them away', async () => {

@@ -18,6 +18,8 @@ export interface OneHost {
   loadDoor(): Promise<void>
   startCenter(): Promise<RunningProcess>
   enroll(): Promise<void>
+  /** Other configuration beside what every host has, for the engine's next start. */
+  configure(extra: Readonly<Record<string, unknown>>): void
   /** A command of the engine, however it ends. */
   engine(command: string, ...args: readonly string[]): Promise<ExecResult>
   startAgent(): Promise<RunningProcess>
@@ -62,11 +64,13 @@ async function open(lab: Lab, extra: Readonly<Record<string, unknown>>): Promise
   let starts = 0
   mkdirSync(join(host.dir, 'lib/hyperward'), { recursive: true, mode: 0o700 })
   const objectPath = join(root, 'dist/bpf/endpoint.bpf.o')
-  writeFileSync(
-    join(host.dir, 'lib/hyperward/access-engine.json'),
-    JSON.stringify({ host: host.name, objectPath, logLevel: 'debug', ...extra }),
-    { mode: 0o600 },
-  )
+  const configure: OneHost['configure'] = (more) =>
+    writeFileSync(
+      join(host.dir, 'lib/hyperward/access-engine.json'),
+      JSON.stringify({ host: host.name, objectPath, logLevel: 'debug', ...more }),
+      { mode: 0o600 },
+    )
+  configure(extra)
   const cli = (...args: readonly string[]): Promise<ExecResult> =>
     lab.exec(fabric.managementNetns, join(root, 'hyperward'), args, {
       env: {
@@ -111,6 +115,7 @@ async function open(lab: Lab, extra: Readonly<Record<string, unknown>>): Promise
       await mustEngine('enroll', '--center', `https://${listen}`, '--token-file', '/var/lib/hyperward/token')
     },
     engine,
+    configure,
     // with exactly the capabilities of packaging/hyperward-access-engine.service: what needs more fails here
     startAgent: () =>
       host.start(
