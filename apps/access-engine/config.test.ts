@@ -31,6 +31,7 @@ test('a host name is enough, and everything else has its default', () => {
     libvirtSocket: '/run/libvirt/libvirt-sock',
     pinRoot: '/sys/fs/bpf/hyperward',
     objectPath: '/usr/lib/hyperward/endpoint.bpf.o',
+    datapath: 'auto',
     statusSocket: '/run/hyperward/access-engine.sock',
     tapPatterns: ['vnet*', 'tap*'],
     gateways: [],

@@ -30,6 +30,8 @@ const configSchema = z.strictObject({
   /** Where maps and programs stay when the engine ends: a bpf file system. */
   pinRoot: path.default('/sys/fs/bpf/hyperward'),
   objectPath: path.default('/usr/lib/hyperward/endpoint.bpf.o'),
+  /** Which driver guards the taps: eBPF where the kernel can and else nftables, or always one of them. */
+  datapath: z.enum(['auto', 'ebpf', 'nftables']).default('auto'),
   /** `status` asks the running engine here; it also keeps a second engine out. */
   statusSocket: path.default('/run/hyperward/access-engine.sock'),
   /** Names of taps the door guards, `*` at the end matches any rest. */
@@ -79,6 +81,7 @@ const remedies: Readonly<Record<Field, string>> = {
   libvirtSocket: absolute('/run/libvirt/libvirt-sock'),
   pinRoot: absolute('/sys/fs/bpf/hyperward'),
   objectPath: absolute('/usr/lib/hyperward/endpoint.bpf.o'),
+  datapath: 'write one of "auto", "ebpf", "nftables"',
   statusSocket: absolute('/run/hyperward/access-engine.sock'),
   tapPatterns: 'write a list of device names, or of their beginnings followed by *, like ["vnet*", "tap*"]',
   gateways: 'write a list like [{"name": "gw-1", "inside": "gwin1", "outside": "gwout1", "profiles": ["acme/web"]}]',

@@ -17,6 +17,8 @@ export interface EngineOptions {
   /** Names this run's numbering of reports: another after each start. */
   readonly stream: string
   readonly datapath: EngineDatapath
+  /** Which driver that is, and why this one. */
+  readonly driver: { readonly name: string; readonly reason: string }
   /** What this kernel lacks, in one sentence; null = nothing. */
   readonly kernelLacks: string | null
   readonly door: Door

@@ -41,6 +41,7 @@ async function startEngine(): Promise<Engine> {
     kernel: 'test',
     stream: `stream-${Math.random()}`,
     datapath: kernel.datapath,
+    driver: { name: 'ebpf', reason: 'it is the model’s' },
     kernelLacks: null,
     door: kernel.door,
     store: createPlanStore({

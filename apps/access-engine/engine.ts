@@ -290,7 +290,7 @@ export function createEngine(options: EngineOptions): Engine {
     if (!counters.known) log.warn({ reason: counters.reason }, 'rule counters could not be read')
     channel.setStatus({
       revision,
-      driver: 'ebpf',
+      driver: toDriverText(options.driver),
       drift: driftFound,
       endpoints: [...endpoints],
       counters: counters.known ? [...counters.value] : [],
@@ -358,6 +358,7 @@ export function createEngine(options: EngineOptions): Engine {
       libvirt: followed.known ? { known: true, vms: followed.value.vms.length } : followed,
       channel: channel.state(),
       certificate: { endsAt: identity === null ? null : endOf(identity), problem: identityProblem },
+      datapath: options.driver,
       lastRound,
       gateways: gateways.last(),
       drift: driftFound,
@@ -365,4 +366,9 @@ export function createEngine(options: EngineOptions): Engine {
       rssBytes: process.memoryUsage.rss(),
     }
   }
+}
+
+/** Its name alone where there is nothing to explain: what is told of the usual case is read by nobody. */
+function toDriverText({ name, reason }: EngineOptions['driver']): string {
+  return name === 'ebpf' ? name : `${name}: ${reason}`.slice(0, 4000)
 }

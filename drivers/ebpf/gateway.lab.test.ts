@@ -5,9 +5,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 
 import type { GatewayAttachment, GatewayReport } from './gateways.ts'
 import { createDatapathLab, type DatapathLab, type LabEndpoint } from './testing/datapath-lab.ts'
-import { tcp, udp, swap, protocol, type Ends } from './testing/frames.ts'
-import { endpointId, makePlan, ruleRef, type PlanVerdict } from './testing/make-plan.ts'
-import { ifindexOf, openRawSocket, type RawSocket } from './testing/raw-socket.ts'
+import { tcp, udp, swap, protocol, type Ends } from '@hyperward/datapath-testkit'
+import { endpointId, makePlan, ruleRef, type PlanVerdict } from '@hyperward/datapath-testkit'
+import { ifindexOf, openRawSocket, type RawSocket } from '@hyperward/datapath-testkit'
 
 const profile = 'acme/web'
 let lab: DatapathLab

@@ -12,7 +12,7 @@ import type { Round } from '@hyperward/reconciler'
 import type { HeldPlan } from '../plan/plan-store.ts'
 import type { Tap, TapLink } from '../taps/tap.ts'
 
-/** Of drivers/ebpf, what a round needs. */
+/** Of drivers/ebpf and drivers/nftables-endpoint, what a round needs. */
 export interface Datapath {
   reconcile(plan: HostPlan | null, attachments: readonly Attachment[], inspection?: Inspection): Promise<DatapathReport>
 }

@@ -15,7 +15,7 @@ export interface GatewayReport {
   readonly refused: number
 }
 
-/** Of drivers/ebpf, all the engine uses. */
+/** Of drivers/ebpf and drivers/nftables-endpoint, all the engine uses. */
 export interface EngineDatapath extends Datapath {
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
   probeGateways(): Observed<readonly GatewayReport[]>
