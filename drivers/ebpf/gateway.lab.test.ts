@@ -284,6 +284,21 @@ test('two gateways share connections, and both directions of one meet the same; 
   for (const socket of Object.values(sockets)) socket.close()
 })
 
+test('the tap of an endpoint is never a gateway’s port: it stays guarded, and the gateway is down with that reason', async () => {
+  const [g1] = gateways
+  if (g1 === undefined) throw new Error('no gateway')
+  const inside = { device: a.namespace.tap, ifindex: a.ifindex }
+  const report = await lab.driver.reconcile(planOf(sides['sender'] ?? []), [a.attachment(), b.attachment()], {
+    gateways: [{ ...g1.attachment, name: 'g3', inside }],
+    failOpen: [],
+  })
+  expect(report).toMatchObject({ reason: null, endpoints: [{ state: 'enforced' }, { state: 'enforced' }] })
+  await waitFor(() => reports.some(({ name }) => name === 'g3'))
+  expect(reports).toMatchObject([{ name: 'g3', state: 'down', reason: `${a.namespace.tap} is an endpoint's tap` }])
+  expect(await lab.driver.verify()).toEqual({ known: true, value: { drift: [] } })
+  expect(await talk('10.9.0.2')).not.toBe('done')
+})
+
 test('a restarted driver finds its gateways up, and lets their ports go when there are none', async () => {
   const verdicts = sides['sender'] ?? []
   await enforce(verdicts, ['g1'])

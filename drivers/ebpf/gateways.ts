@@ -50,8 +50,8 @@ export interface GatewayReport {
 }
 
 export interface Gateways {
-  /** null, or why the kernel is not as wanted; a gateway that cannot be attached is no failure, it stays down. */
-  apply(plan: HostPlan | null, inspection: Inspection): Promise<string | null>
+  /** null, or why the kernel is not as wanted; a gateway that cannot be attached is no failure, it stays down. `taps`: of endpoints, which are never a gateway's. */
+  apply(plan: HostPlan | null, inspection: Inspection, taps: ReadonlySet<number>): Promise<string | null>
   /** Ports of gateways, which are nobody's taps. */
   ports(): Observed<ReadonlySet<number>>
   /** Ports whose guard is not as it was left; the next apply puts it right. */
@@ -95,7 +95,11 @@ export function createGateways(
     return known(new Set(Array.from({ length: read.count }, (_, i) => read.keys.readUInt32LE(i * 4))))
   }
 
-  async function apply(plan: HostPlan | null, inspection: Inspection): Promise<string | null> {
+  async function apply(
+    plan: HostPlan | null,
+    inspection: Inspection,
+    taps: ReadonlySet<number>,
+  ): Promise<string | null> {
     const next = new Map<number, GatewayAttachment>()
     for (const gateway of inspection.gateways) {
       const id = names.indexOf(gateway.name)
@@ -108,7 +112,7 @@ export function createGateways(
     const usable = new Set<number>()
     for (const [id, gateway] of next) {
       const indexes = [gateway.inside.ifindex, gateway.outside.ifindex] as const
-      const refused = await attach(id, gateway, indexes, keep)
+      const refused = await attach(id, gateway, indexes, keep, taps)
       const probe = probed.get(id) ?? { sent: null, sentAt: 0, missed: 0, answered: 0, reason: null }
       probed.set(id, { ...probe, reason: refused })
       const place = Buffer.alloc(layout.gateway.value)
@@ -144,10 +148,12 @@ export function createGateways(
     gateway: GatewayAttachment,
     indexes: readonly [number | null, number | null],
     keep: Set<number>,
+    taps: ReadonlySet<number>,
   ): Promise<string | null> {
     for (const [side, ifindex] of indexes.entries()) {
       const { device } = side === 0 ? gateway.inside : gateway.outside
       if (ifindex === null) return `there is no interface ${device}`
+      if (taps.has(ifindex)) return `${device} is an endpoint's tap`
       if (keep.has(ifindex)) return `${device} is the port of another gateway`
       keep.add(ifindex)
       if (bpf.update(maps.gateway_ports, renderKey(ifindex), renderKey((id << 1) | side)) < 0)

@@ -101,7 +101,7 @@ export function createReconcile(kernel: Kernel, gateways: Gateways): Reconciler 
     const read = readCurrent()
     if (typeof read === 'string') return report('failed', read)
     // rules learn their gateways before they are in force
-    const steering = await gateways.apply(plan, inspection)
+    const steering = await gateways.apply(plan, inspection, new Set(wanted.endpoints.keys()))
     if (steering !== null) return report('failed', steering)
     const ports = gateways.ports()
     if (!ports.known) return report('failed', ports.reason)
