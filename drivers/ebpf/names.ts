@@ -29,7 +29,7 @@ export const pinnedMapNames = [
 ] as const
 export type PinnedMapName = (typeof pinnedMapNames)[number]
 
-export const programNames = ['from_vm', 'to_vm', 'set_control', 'collect'] as const
+export const programNames = ['from_vm', 'to_vm', 'set_control', 'collect', 'carry_in'] as const
 export type ProgramName = (typeof programNames)[number]
 
 /** Our filters on a tap's clsact are known by this handle at this priority; every other filter is somebody else's. */
