@@ -15,6 +15,7 @@ import { parseArguments, usage } from './arguments.ts'
 import { connectWebsocket } from './channel/connect-websocket.ts'
 import { readConfig, type EngineConfig } from './config.ts'
 import { createClosedDatapath, type EngineDatapath } from './enforce/engine-datapath.ts'
+import { createMoveOut } from './enforce/move-out.ts'
 import { createStandingDoor } from './enforce/standing-door.ts'
 import { createEngine, type Engine } from './engine.ts'
 import { enroll } from './enroll/enroll.ts'
@@ -88,6 +89,7 @@ async function run(config: EngineConfig): Promise<void> {
     door,
     store: openPlanStore(config),
     openLibvirt: (handlers) => openLibvirtSession({ path: config.libvirtSocket }, handlers),
+    moveOut: createMoveOut(config.libvirtSocket),
     links: linkReader,
     isSameLink,
     connectCenter: (identity, handlers) =>

@@ -46,6 +46,7 @@ export interface InventoryView {
   vm(uuid: string): EffectiveVm | null
   vms(): readonly EffectiveVm[]
   hasHost(host: string): boolean
+  isReportedBy(host: string, uuid: string): boolean
   inventory(): Inventory
   contests(): readonly Contest[]
   /** What of the hosts' reports was left out. */
@@ -197,6 +198,7 @@ export function createInventoryView(): InventoryView {
     override: (uuid) => overrides.get(uuid) ?? null,
     vm: (uuid) => effective.get(uuid) ?? null,
     vms: () => [...effective.values()].sort((left, right) => (left.vm.uuid < right.vm.uuid ? -1 : 1)),
+    isReportedBy: (host, uuid) => reports.get(host)?.has(uuid) === true,
     hasHost: (host) => [...hosts].some((each) => each === host),
     inventory: () => ({
       hosts: [...hosts].sort().map((name) => ({ name })),
