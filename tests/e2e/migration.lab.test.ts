@@ -64,7 +64,10 @@ interface Migrated {
   readonly steps: readonly { readonly step: string }[]
 }
 
-async function migrateTo(host: FabricHost, destination = host): Promise<{ code: number; stdout: string; stderr: string }> {
+async function migrateTo(
+  host: FabricHost,
+  destination = host,
+): Promise<{ code: number; stdout: string; stderr: string }> {
   const uri = `qemu+unix:///system?socket=${destination.libvirtSocket}`
   const socket = `unix://${join(lab.dir, 'migration.sock')}`
   return cli.try('--json', 'migrate', 'g1', host.name, '--destination', uri, '--migrate-uri', socket)
@@ -92,7 +95,10 @@ beforeAll(async () => {
   for (const host of fabric.hosts) await enrollAndStartAgent(host, cli, center)
   const xml = join(north.dir, 'vm/g1.xml')
   writeFileSync(xml, guestDomainXml(optionsOf(1), image, '/run/hyperward'))
-  for (const command of [['define', xml], ['start', 'g1']]) {
+  for (const command of [
+    ['define', xml],
+    ['start', 'g1'],
+  ]) {
     expect((await north.virsh(...command)).stderr).toBe('')
   }
   near = (await startGuest(north, image, optionsOf(2))).agent
@@ -172,7 +178,9 @@ test('a migration that libvirt refuses leaves the VM where it was, under policy'
   const done = await migrateTo(north, south)
   expect(done.code).toBe(1)
   expect(await stateOf('g1')).toBe('south enforced')
-  expect(await far.call('connect', { address: '10.20.0.11', port: 80, timeoutMs: 3000 })).toMatchObject({ outcome: 'ok' })
+  expect(await far.call('connect', { address: '10.20.0.11', port: 80, timeoutMs: 3000 })).toMatchObject({
+    outcome: 'ok',
+  })
   expect(await far.call('connect', { address: '10.20.0.11', port: 81, timeoutMs: 1000 })).toMatchObject({
     outcome: 'timeout',
   })
@@ -193,7 +201,9 @@ test('behind our back: it is closed at the target until the source has let it go
   )
   expect(done.stderr).toBe('')
   await waitFor(async () => (await stateOf('g1')) === 'north enforced', { timeoutMs: 30_000, what: 'it is guarded' })
-  expect(await far.call('connect', { address: '10.20.0.11', port: 80, timeoutMs: 3000 })).toMatchObject({ outcome: 'ok' })
+  expect(await far.call('connect', { address: '10.20.0.11', port: 80, timeoutMs: 3000 })).toMatchObject({
+    outcome: 'ok',
+  })
   expect(await far.call('connect', { address: '10.20.0.11', port: 81, timeoutMs: 1000 })).toMatchObject({
     outcome: 'timeout',
   })

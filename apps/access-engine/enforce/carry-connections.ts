@@ -14,12 +14,7 @@ export function exportVm(datapath: EngineDatapath, enforcer: Enforcer, vm: strin
 }
 
 /** Why not, or null. Only for a VM that the plan enforced here has. */
-export function importVm(
-  datapath: EngineDatapath,
-  enforcer: Enforcer,
-  vm: string,
-  carried: string,
-): string | null {
+export function importVm(datapath: EngineDatapath, enforcer: Enforcer, vm: string, carried: string): string | null {
   const plan = enforcer.lastEnforced()?.plan ?? null
   const endpoints: readonly EndpointId[] =
     plan?.sections.endpoints.map(({ id }) => id).filter((id) => id.startsWith(`${vm}/`)) ?? []

@@ -29,7 +29,9 @@ export const migrate: Run<'migrate'> = async ({ values, positionals: [name = '',
     if (migration.state !== 'running') {
       if (globals.json) out.json(answer)
       if (migration.state === 'done') return 'ok'
-      throw new ExpectationFailure(text('cli.said.migrate-failed', { vm: migration.name, reason: migration.reason ?? '' }))
+      throw new ExpectationFailure(
+        text('cli.said.migrate-failed', { vm: migration.name, reason: migration.reason ?? '' }),
+      )
     }
     await sleep(pauseMs, undefined, { signal: io.signal })
   }
