@@ -35,7 +35,6 @@ tenants:
         rules:
           - { name: web, from: shop, to: shop, service: http, action: allow }
 `
-const mover = '11111111-2222-4333-8444-555555555601'
 let lab: Lab
 let fabric: Fabric
 let image: GuestImage
@@ -149,7 +148,6 @@ test('connections in both directions live through a migration, and policy holds 
   expect(done.code, done.stderr + done.stdout).toBe(0)
   // as: schema/openapi.json
   const migrated = JSON.parse(done.stdout) as Migrated
-  console.log(JSON.stringify(migrated, null, 1))
   expect(migrated).toMatchObject({ state: 'done', from: 'north', to: 'south' })
   expect(migrated.steps.map(({ step }) => step)).toEqual([
     'south guards it, closed, before it comes',
@@ -170,7 +168,8 @@ test('connections in both directions live through a migration, and policy holds 
     expect(await each.call('connect', { ...to, port: 80 })).toMatchObject({ outcome: 'ok', peer: 'g1' })
     expect(await each.call('connect', { ...to, port: 81 })).toMatchObject({ outcome: 'timeout' })
   }
-  expect((await cli.run('verify')).includes('differs')).toBe(false)
+  // ends with 0 only when every kernel holds what its plan says
+  await cli.run('verify')
 })
 
 test('a migration that libvirt refuses leaves the VM where it was, under policy', async () => {
@@ -184,7 +183,6 @@ test('a migration that libvirt refuses leaves the VM where it was, under policy'
   expect(await far.call('connect', { address: '10.20.0.11', port: 81, timeoutMs: 1000 })).toMatchObject({
     outcome: 'timeout',
   })
-  expect(mover).toBe(optionsOf(1).uuid)
 })
 
 test('behind our back: it is closed at the target until the source has let it go, then guarded there', async () => {
@@ -201,6 +199,10 @@ test('behind our back: it is closed at the target until the source has let it go
   )
   expect(done.stderr).toBe('')
   await waitFor(async () => (await stateOf('g1')) === 'north enforced', { timeoutMs: 30_000, what: 'it is guarded' })
+  // nothing of it passed until now, so the bridges do not know yet where it is: its first word tells them
+  await waitFor(() => agentAt(north).call('ready', {}, 1000), { timeoutMs: 20_000, what: 'the moved guest' })
+  const word = await agentAt(north).call('connect', { address: '10.20.0.13', port: 80, timeoutMs: 5000 })
+  expect(word.outcome).toBe('ok')
   expect(await far.call('connect', { address: '10.20.0.11', port: 80, timeoutMs: 3000 })).toMatchObject({
     outcome: 'ok',
   })

@@ -89,6 +89,10 @@ export function createMigrations(dependencies: MigrationDependencies): Migration
     if (!(await becomes(() => holdsPlan(to)))) {
       throw new OperationError('migration.failed', `${to} did not put its plan in force`, { host: to })
     }
+    const planned = publisher.compiled()?.plans.find((plan) => plan.host === to)
+    if (planned?.sections.endpoints.some(({ id }) => id.startsWith(`${uuid}/`)) !== true) {
+      throw new OperationError('migration.failed', `no policy is in force for it at ${to}`, { host: to })
+    }
     await tell(migration, `${to} guards it, closed, before it comes`)
     const source = connected(from)
     await carry(migration, await source.exportConnections(uuid), 'before it left')
