@@ -4,6 +4,7 @@ import type { HostName } from '@hyperward/model'
 import type { Connection, ConnectionHandlers } from './channel/channel-client.ts'
 import type { EngineDatapath } from './enforce/engine-datapath.ts'
 import type { Door, Inspection } from './enforce/enforcer.ts'
+import type { MoveOutVm } from './enforce/move-out.ts'
 import type { HostIdentity } from './enroll/host-identity.ts'
 import type { PlanStore } from './plan/plan-store.ts'
 import type { EngineLog } from './report/log-round.ts'
@@ -24,6 +25,7 @@ export interface EngineOptions {
   readonly door: Door
   readonly store: PlanStore
   readonly openLibvirt: VmFollowerOptions['openSession']
+  readonly moveOut: MoveOutVm
   readonly links: VmFollowerOptions['links']
   readonly isSameLink: (link: TapLink) => Promise<boolean>
   /** What inspects on this host; default nothing. */

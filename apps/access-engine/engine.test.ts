@@ -52,6 +52,7 @@ async function startEngine(): Promise<Engine> {
       writeFile: (path, text) => writeFileAtomic(path, text),
     }),
     openLibvirt: (handlers) => libvirt.openSession(handlers),
+    moveOut: async (request, onStopped) => libvirt.moveOut(request.vm, onStopped),
     links: libvirt.links,
     isSameLink: (link) => kernel.isSameLink(link),
     connectCenter: (_identity, handlers) => center.connect(handlers),

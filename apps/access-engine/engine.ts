@@ -10,6 +10,7 @@ import { createReconciler, type RoundReport } from '@hyperward/reconciler'
 
 import { createChannelClient } from './channel/channel-client.ts'
 import { createEventOutbox } from './channel/event-outbox.ts'
+import { exportVm, importVm } from './enforce/carry-connections.ts'
 import { createEndpointReporter } from './enforce/endpoint-reporter.ts'
 import { createEnforcer, type EnforceRound } from './enforce/enforcer.ts'
 import { inspectHost } from './enforce/inspect-host.ts'
@@ -21,6 +22,7 @@ import { createInventoryReporter } from './report/inventory-reporter.ts'
 import { createPlanReceiver } from './plan/plan-receiver.ts'
 import { createVmFollower } from './taps/vm-follower.ts'
 import { defaultIntervals, type EngineOptions } from './engine-options.ts'
+import { toDriverText } from './report/to-driver-text.ts'
 
 /** Of the center, waiting at once; more are not answered. */
 const maxQuestions = 16
@@ -184,12 +186,40 @@ export function createEngine(options: EngineOptions): Engine {
       case 'verify':
         if (asked.length < maxQuestions) asked.push(message.id)
         return loop.trigger('verify')
+      case 'export-connections':
+        return sendConnections(message.id, message.vm)
+      case 'import-connections': {
+        const reason = importVm(datapath, enforcer, message.vm, message.carried)
+        channel.send({ kind: 'carried-in', id: message.id, reason })
+        return
+      }
+      case 'move-out':
+        return inBackground(moveOut(message))
       case 'certificate':
         return inBackground(renewal.onCertificate(message.certificate))
       case 'error':
         if (message.code === 'agent.unknown-plan') receiver.onNoAnswer()
         return log.warn({ code: message.code }, `the center: ${message.message}`)
     }
+  }
+
+  function sendConnections(id: number, vm: string): void {
+    const exported = exportVm(datapath, enforcer, vm)
+    const answer = exported.known
+      ? { carried: exported.value, reason: null }
+      : { carried: null, reason: exported.reason }
+    channel.send({ kind: 'connections', id, ...answer })
+  }
+
+  async function moveOut({ id, ...request }: Extract<CenterMessage, { kind: 'move-out' }>): Promise<void> {
+    let reason: string | null = null
+    try {
+      await options.moveOut(request, () => sendConnections(id, request.vm))
+    } catch (error) {
+      reason = error instanceof OperationError ? `${error.code}: ${error.message}` : String(error)
+    }
+    log.info({ vm: request.vm, destination: request.destination, reason }, 'migration of a VM is over')
+    channel.send({ kind: 'moved-out', id, reason: reason?.slice(0, 4000) ?? null })
   }
 
   async function checkRenewal(): Promise<void> {
@@ -366,9 +396,4 @@ export function createEngine(options: EngineOptions): Engine {
       rssBytes: process.memoryUsage.rss(),
     }
   }
-}
-
-/** Its name alone where there is nothing to explain: what is told of the usual case is read by nobody. */
-function toDriverText({ name, reason }: EngineOptions['driver']): string {
-  return name === 'ebpf' ? name : `${name}: ${reason}`.slice(0, 4000)
 }

@@ -7,7 +7,7 @@ import { release } from 'node:os'
 import { createEbpfDriver, probeKernel } from '@hyperward/driver-ebpf'
 import { createDoor, renderDoor } from '@hyperward/driver-nftables'
 import { createNftablesDriver, probeNftables } from '@hyperward/driver-nftables-endpoint'
-import { known, OperationError } from '@hyperward/model'
+import { known, OperationError, unknown } from '@hyperward/model'
 import { execOk, readFileIfExists, sha256Hex, writeFileAtomic } from '@hyperward/os'
 import { createKeyAndCsr } from '@hyperward/pki'
 import { parseHostPlan } from '@hyperward/policy'
@@ -18,6 +18,7 @@ import { connectWebsocket } from './channel/connect-websocket.ts'
 import { readConfig, type EngineConfig } from './config.ts'
 import { chooseDatapath, type Driver } from './enforce/choose-datapath.ts'
 import type { DatapathReport, GatewayPort, Inspection } from './enforce/enforcer.ts'
+import { createMoveOut } from './enforce/move-out.ts'
 import { createStandingDoor } from './enforce/standing-door.ts'
 import { createEngine, type Engine } from './engine.ts'
 import { enroll } from './enroll/enroll.ts'
@@ -97,6 +98,7 @@ async function run(config: EngineConfig): Promise<void> {
     door,
     store: openPlanStore(config),
     openLibvirt: (handlers) => openLibvirtSession({ path: config.libvirtSocket }, handlers),
+    moveOut: createMoveOut(config.libvirtSocket),
     links: linkReader,
     isSameLink,
     observeInspection: () => observeInspection(config),
@@ -152,7 +154,13 @@ function nftablesDriver({ host, gateways }: EngineConfig): Driver {
       const able = await probeNftables()
       if (!able.known) return able
       const driver = createNftablesDriver({ host, now: () => new Date() })
-      return known({ ...driver, probeGateways: () => known(unused) })
+      const carriesNone = unknown<never>('nftables guards this host, and carries no connections')
+      return known({
+        ...driver,
+        probeGateways: () => known(unused),
+        exportConnections: () => carriesNone,
+        importConnections: () => carriesNone,
+      })
     },
     removeLeft: async () => void (await createNftablesDriver({ host, now: () => new Date() }).remove()),
   }

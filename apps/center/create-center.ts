@@ -29,6 +29,7 @@ import { createPolicyWorker } from './policy/policy-worker.ts'
 import { createEventBus } from './services/event-bus.ts'
 import { createInventoryView } from './services/inventory-view.ts'
 import { lapseClaims } from './services/lapse-claims.ts'
+import { createMigrations } from './services/migrations.ts'
 import { createPublisher } from './services/publisher.ts'
 import { createRecorder } from './services/recorder.ts'
 import { startRetention, type RetentionLimits } from './services/retention.ts'
@@ -136,6 +137,7 @@ async function openCenter(
   })
   await publisher.start()
   const adminTokenPath = await ensureAdminToken(store, options.data, clock)
+  const migrations = createMigrations({ store, inventory, publisher, registry, recorder, clock, onFailure })
   const services: Services = {
     centerName: name,
     software,
@@ -148,6 +150,7 @@ async function openCenter(
     inventory,
     publisher,
     registry,
+    migrations,
     questionWorker,
   }
 

@@ -22,6 +22,7 @@ export const commandModules: { readonly [N in CommandName]: () => Promise<Run<N>
   hosts: async () => (await import('./commands/hosts.ts')).hosts,
   'hosts add': async () => (await import('./commands/hosts-add.ts')).hostsAdd,
   'hosts remove': async () => (await import('./commands/hosts-remove.ts')).hostsRemove,
+  migrate: async () => (await import('./commands/migrate.ts')).migrate,
   verify: async () => (await import('./commands/verify.ts')).verify,
   endpoints: async () => (await import('./commands/endpoints.ts')).endpoints,
   rules: async () => (await import('./commands/rules.ts')).rules,

@@ -52,6 +52,7 @@ const engine = createEngine({
     readFile: readFileIfExists,
     writeFile: (path, text) => writeFileAtomic(path, text),
   }),
+  moveOut: async () => undefined,
   openLibvirt: async () => ({
     observe: async () =>
       known(

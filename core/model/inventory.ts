@@ -15,6 +15,8 @@ export interface Vm {
   readonly uuid: VmUuid
   readonly name: string
   readonly host: HostName
+  /** Where it is being migrated to: guarded there too, before it comes. Absent = it stays. */
+  readonly movingTo?: HostName
   readonly tenant: TenantName | null
   readonly labels: Readonly<Record<string, string>>
   /** Operating system as the host or an administrator tells it, such as `debian 12`; absent = not known. */

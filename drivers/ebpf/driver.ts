@@ -17,6 +17,7 @@ import {
   type RuleRef,
 } from '@hyperward/model'
 
+import { exportConnections, importConnections } from './carry.ts'
 import { createReconcile, type ReconcileReport } from './reconcile.ts'
 import type { Attachment } from './desired.ts'
 import { createGateways, type GatewayReport, type Inspection } from './gateways.ts'
@@ -59,6 +60,10 @@ export interface EbpfDriver {
   pollEvents(onEvent: (event: DatapathEvent) => void): Observed<number>
   /** Ends connections whose time is over, so that their end is told; the datapath treats them as absent anyway. */
   collectExpired(): Observed<number>
+  /** Connections of these endpoints, for `importConnections` of the host they move to. */
+  exportConnections(endpoints: readonly EndpointId[]): Observed<Buffer>
+  /** The number taken over; each is judged by the plan in force with its first packet here. */
+  importConnections(plan: HostPlan, endpoints: readonly EndpointId[], carried: Buffer): Observed<number>
   /** Frees what this process holds; what is loaded stays. */
   close(): void
 }
@@ -133,6 +138,8 @@ function start(bpf: Libbpf, loaded: Loaded, options: EbpfDriverOptions): Observe
       if (result < 0) return unknown(`expired connections cannot be collected (errno ${-result})`)
       return known(Number(context.readBigUInt64LE(0)))
     },
+    exportConnections: (ids) => exportConnections(kernel, ids),
+    importConnections: (plan, ids, carried) => importConnections(kernel, plan, ids, carried),
     close() {
       ring.close()
       reconciler.close()

@@ -37,12 +37,18 @@ const sizes: Readonly<Record<string, number>> = {
   budget: 56,
   set_control_args: 16,
   collect_args: 8,
+  carry_args: 152,
 }
 
 const offsets: readonly (readonly [struct: string, field: string, offset: number | undefined])[] = [
   ['control', 'mark', 8],
   ['control', 'tick_ns', 12],
   ['set_control_args', 'tick_ns', 12],
+  ['carry_args', 'side', 144],
+  ['conn_key', 'zone', 36],
+  ['conn', 'endpoint', 64],
+  ['conn', 'epoch', 80],
+  ['conn', 'flags', 98],
   ['endpoint', 'zone', 6],
   ['endpoint', 'index', 8],
   ['endpoint', 'segment', 12],

@@ -41,6 +41,7 @@ export const programNames = [
   'to_vm',
   'set_control',
   'collect',
+  'carry_in',
   'from_gateway',
   'to_gateway',
   'send_probe',

@@ -51,6 +51,11 @@ export interface LibvirtConnection {
   domainState(domain: LibvirtDomain): Promise<DomainState>
   /** The live description of a running domain, the stored one of another. */
   domainXml(domain: LibvirtDomain): Promise<string>
+  /**
+   * Moves a running domain to the libvirt at `destination` (a connection URI as this libvirt reaches it), live, peer to peer; it is defined there and no longer here.
+   * Resolves when it runs there. When it fails, it runs on here. The call takes as long as the migration: `callTimeoutMs` must allow for it.
+   */
+  migrate(domain: LibvirtDomain, destination: string, migrateUri: string | null): Promise<void>
   /** Events of all domains go to `onEvent` from now on: lifecycle, device added and removed, metadata changed. */
   subscribe(): Promise<void>
   unsubscribe(): Promise<void>
@@ -96,6 +101,19 @@ export async function createLibvirtConnection(options: LibvirtConnectionOptions)
       return domainStates[state] ?? 'unknown'
     },
     domainXml: async (domain) => (await rpc.call(procedures.domainGetXmlDesc, { dom: toRemote(domain), flags: 0 })).xml,
+    migrate: async (domain, destination, migrateUri) => {
+      const none = new Uint8Array(0)
+      await rpc.call(procedures.domainMigratePerform3, {
+        dom: toRemote(domain),
+        xmlin: null,
+        cookie_in: none,
+        dconnuri: destination,
+        uri: migrateUri,
+        flags: migrateFlags,
+        dname: null,
+        resource: 0n,
+      })
+    },
     subscribe: async () => {
       if (callbacks.length > 0) return
       const registered = await Promise.all(
@@ -119,6 +137,9 @@ export async function createLibvirtConnection(options: LibvirtConnectionOptions)
     },
   }
 }
+
+/** VIR_MIGRATE_LIVE, PEER2PEER, PERSIST_DEST, UNDEFINE_SOURCE. */
+const migrateFlags = 1n | 2n | 8n | 16n
 
 /** null: a message of a kind we did not ask for. */
 export function decodeEvent(procedure: number, body: XdrReader): LibvirtEvent | null {

@@ -128,6 +128,22 @@ export function opaque(length: number): Codec<Uint8Array> {
   }
 }
 
+/** At most `limit` bytes. */
+export function variableOpaque(limit: number): Codec<Uint8Array> {
+  return {
+    decode: (reader) => {
+      const length = reader.unsigned()
+      if (length > limit) throw new XdrError(`opaque of ${length} bytes, at most ${limit} allowed`)
+      return Uint8Array.from(reader.opaque(length))
+    },
+    encode: (writer, value) => {
+      if (value.length > limit) throw new XdrError(`opaque of ${value.length} bytes, at most ${limit} allowed`)
+      writer.unsigned(value.length)
+      writer.opaque(value)
+    },
+  }
+}
+
 export function optional<T>(codec: Codec<T>): Codec<T | null> {
   return {
     decode: (reader) => {

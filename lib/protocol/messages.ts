@@ -122,6 +122,8 @@ export const ruleCounterSchema = z.strictObject({
 })
 
 const seq = z.number().int().positive()
+/** Base64, of the agents' own making. */
+const carried = z.string().max(32 * 1024 * 1024)
 
 export const agentMessageSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -172,6 +174,11 @@ export const agentMessageSchema = z.discriminatedUnion('kind', [
     state: realizedStateSchema.nullable(),
     reason: text.nullable(),
   }),
+  /** Connections of a VM: answers `export-connections`, and comes once more, by itself, when a VM that is moved out stops here. */
+  z.strictObject({ kind: z.literal('connections'), id: seq, carried: carried.nullable(), reason: text.nullable() }),
+  /** Answers `import-connections` and `move-out`; null = done. */
+  z.strictObject({ kind: z.literal('carried-in'), id: seq, reason: text.nullable() }),
+  z.strictObject({ kind: z.literal('moved-out'), id: seq, reason: text.nullable() }),
   /** PKCS #10, PEM: asks for a fresh certificate before the present one ends. Answered by `certificate`. */
   z.strictObject({ kind: z.literal('renew'), csr: z.string().max(16_384) }),
 ])
@@ -183,6 +190,12 @@ export const centerMessageSchema = z.discriminatedUnion('kind', [
   ...planMessageSchemas,
   /** Asks what the kernel holds; answered by `verified` of the same id. */
   z.strictObject({ kind: z.literal('verify'), id: seq }),
+  /** Asks for the connections of a VM of this host; answered by `connections`. */
+  z.strictObject({ kind: z.literal('export-connections'), id: seq, vm: text }),
+  /** Those of a VM that comes; answered by `carried-in`. Refused unless the plan in force has the VM. */
+  z.strictObject({ kind: z.literal('import-connections'), id: seq, vm: text, carried }),
+  /** Asks libvirt here to migrate a VM; answered by `moved-out` when that is over. */
+  z.strictObject({ kind: z.literal('move-out'), id: seq, vm: text, destination: text, migrateUri: text.nullable() }),
   z.strictObject({ kind: z.literal('ack'), seq }),
   z.strictObject({ kind: z.literal('certificate'), certificate: z.string().max(65_536) }),
   z.strictObject({ kind: z.literal('error'), code: text, message: text }),

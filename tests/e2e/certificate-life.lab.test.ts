@@ -92,6 +92,7 @@ async function startEngine(overrides: Partial<EngineOptions> = {}): Promise<Engi
       parsePlan: (text) => parseHostPlan(text, sha256Hex),
     }),
     openLibvirt: (handlers) => libvirt.openSession(handlers),
+    moveOut: async () => undefined,
     links: libvirt.links,
     isSameLink: (link) => kernel.isSameLink(link),
     connectCenter: (identity, handlers) =>

@@ -1,4 +1,4 @@
-import type { DatapathEvent, HostPlan, Observed, RuleCounter } from '@hyperward/model'
+import type { DatapathEvent, EndpointId, HostPlan, Observed, RuleCounter } from '@hyperward/model'
 
 import type { Attachment, Datapath } from './enforcer.ts'
 import type { DatapathRealized } from './inspect-host.ts'
@@ -23,6 +23,8 @@ export interface EngineDatapath extends Datapath {
   readCounters(): Observed<readonly RuleCounter[]>
   pollEvents(onEvent: (event: DatapathEvent) => void): Observed<number>
   collectExpired(): Observed<number>
+  exportConnections(endpoints: readonly EndpointId[]): Observed<Buffer>
+  importConnections(plan: HostPlan, endpoints: readonly EndpointId[], carried: Buffer): Observed<number>
 }
 
 /** For hosts whose kernel cannot run the driver: everything stays closed, with the reason. */
@@ -43,5 +45,7 @@ export function createClosedDatapath(reason: string): EngineDatapath {
     readCounters: () => ({ known: true, value: [] }),
     pollEvents: () => ({ known: true, value: 0 }),
     collectExpired: () => ({ known: true, value: 0 }),
+    exportConnections: () => ({ known: false, reason }),
+    importConnections: () => ({ known: false, reason }),
   }
 }

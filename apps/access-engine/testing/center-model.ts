@@ -105,6 +105,9 @@ export function createCenterModel(): CenterModel {
       case 'plan-result':
       case 'renew':
       case 'verified':
+      case 'connections':
+      case 'carried-in':
+      case 'moved-out':
         return
     }
   }

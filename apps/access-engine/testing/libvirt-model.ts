@@ -12,6 +12,9 @@ export interface LibvirtModel {
   readonly links: LinkReader
   startVm(n: number, how?: Partial<Pick<FollowedVm, 'tenant' | 'problems' | 'os'>>): void
   stopVm(n: number): void
+  /** Fails when told to; else the VM stops here and is gone. */
+  moveOut(vm: string, onStopped: () => void): void
+  refusesToMove: boolean
   /** Ends all sessions; VMs run on. */
   restart(): void
   hangs: boolean
@@ -29,6 +32,13 @@ export function createLibvirtModel(kernel: KernelModel): LibvirtModel {
 
   const model: LibvirtModel = {
     hangs: false,
+    refusesToMove: false,
+    moveOut(vm, onStopped) {
+      const [n] = [...vms].find(([, each]) => each.uuid === vm) ?? []
+      if (n === undefined || model.refusesToMove) throw new Error('libvirt.call-failed: no')
+      onStopped()
+      model.stopVm(n)
+    },
     sessions: new Set(),
     async openSession(handlers) {
       if (model.hangs) throw new Error('libvirt.unresponsive: no answer')

@@ -1,13 +1,12 @@
 /** Who is connected: one connection a host, the newer in the older's place. */
 import type { OperationErrorCode } from '@hyperward/model'
-import type { RealizedState } from '@hyperward/protocol'
 
-export interface AgentConnection {
+import type { AgentAsking } from './agent-questions.ts'
+
+export interface AgentConnection extends AgentAsking {
   readonly host: string
   /** False until the agent said hello: nothing is announced before. */
   readonly announce: (revision: number, digest: string) => boolean
-  /** What the host's kernel holds. Fails with `agent.no-answer`. */
-  readonly verify: () => Promise<RealizedState>
   /** Says why and closes. */
   readonly cut: (code: OperationErrorCode, message: string) => void
 }

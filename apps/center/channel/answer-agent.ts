@@ -19,6 +19,8 @@ import type { Publisher } from '../services/publisher.ts'
 import { tellMoves, type Recorder } from '../services/recorder.ts'
 import { toNewFlow, toReportedVms, toStoredTime } from './read-report.ts'
 
+import type { AgentQuestions } from './agent-questions.ts'
+
 export interface AnswerDependencies {
   readonly store: Store
   readonly ca: Ca
@@ -53,7 +55,7 @@ export interface AgentReply {
   /** Nothing that is sent arrives any more. */
   readonly isOpen: () => boolean
   readonly announce: (revision: number, digest: string) => boolean
-  readonly onVerified: (answer: Extract<AgentMessage, { kind: 'verified' }>) => void
+  readonly onAnswer: AgentQuestions['onAnswer']
 }
 
 export async function answerAgent(
@@ -120,7 +122,10 @@ export async function answerAgent(
       return reply.send({ kind: 'ack', seq: message.seq })
     }
     case 'verified':
-      return reply.onVerified(message)
+    case 'connections':
+    case 'carried-in':
+    case 'moved-out':
+      return reply.onAnswer(message)
     case 'renew': {
       // the certificate's name is the connection's, which a certificate has proved
       const issued = await dependencies.ca.issueAgent(message.csr, host as HostName)

@@ -81,12 +81,15 @@ export function serveAgent(
       send({ kind: 'plan-available', revision, digest })
       return true
     },
-    verify: () => questions.verify(),
+    verify: questions.verify,
+    exportConnections: questions.exportConnections,
+    importConnections: questions.importConnections,
+    moveOut: questions.moveOut,
     cut,
   }
 
   const isOpen = (): boolean => socket.readyState === socket.OPEN
-  const reply = { send, isOpen, announce: connection.announce, onVerified: questions.onVerified }
+  const reply = { send, isOpen, announce: connection.announce, onAnswer: questions.onAnswer }
 
   const work = async (): Promise<void> => {
     if (working) return

@@ -15,6 +15,7 @@ export const actions = {
   'rule:read': 'administrator',
   'simulation:read': 'administrator',
   'status:read': 'administrator',
+  'vm:migrate': 'administrator',
   'vm:write': 'administrator',
 } as const satisfies Record<string, 'administrator' | 'client-certificate' | 'enrolment-token'>
 

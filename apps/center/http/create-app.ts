@@ -13,6 +13,7 @@ import {
 import { addEndpointRoutes } from '../routes/endpoints.ts'
 import { addEnrollRoute } from '../routes/enroll.ts'
 import { addHostRoutes } from '../routes/hosts.ts'
+import { addMigrationRoutes } from '../routes/migrations.ts'
 import { addObservedRoutes } from '../routes/observed.ts'
 import { addPolicyRoutes } from '../routes/policy.ts'
 import { addQuestionRoutes } from '../routes/questions.ts'
@@ -67,6 +68,7 @@ export async function createApp(
     addStatusRoute(routes, services)
     addHostRoutes(routes, services)
     addEndpointRoutes(routes, services)
+    addMigrationRoutes(routes, services)
     addPolicyRoutes(routes, services)
     addQuestionRoutes(routes, services)
     addRuleRoutes(routes, services)

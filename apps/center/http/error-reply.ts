@@ -15,6 +15,7 @@ const statuses: Partial<Record<OperationErrorCode, number>> = {
   'api.too-large': 413,
   'api.unauthenticated': 401,
   'enroll.token-refused': 403,
+  'migration.refused': 409,
   'pki.csr-invalid': 400,
   'policy.draft-conflict': 409,
   'policy.guarantee-broken': 409,

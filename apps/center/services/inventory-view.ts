@@ -40,10 +40,13 @@ export interface InventoryView {
   /** The host's claim to a VM ends though the host did not say so. */
   dropClaim(host: string, uuid: string): readonly VmMove[]
   setOverride(row: OverrideRow): void
+  /** Guarded at that host too, until this is taken back (null): it is being migrated there, and its report of the VM is no contest. */
+  setArriving(uuid: string, host: string | null): void
   override(uuid: string): OverrideRow | null
   vm(uuid: string): EffectiveVm | null
   vms(): readonly EffectiveVm[]
   hasHost(host: string): boolean
+  isReportedBy(host: string, uuid: string): boolean
   inventory(): Inventory
   contests(): readonly Contest[]
   /** What of the hosts' reports was left out. */
@@ -81,6 +84,7 @@ export function createInventoryView(): InventoryView {
   const attributes = createFirstHolder()
   const overrides = new Map<string, OverrideRow>()
   const effective = new Map<string, EffectiveVm>()
+  const arriving = new Map<string, HostName>()
   const leftOut = new Map<string, readonly string[]>()
 
   const ownClaim = (uuid: string): Claim | undefined => reports.get(owners.holder(`vm ${uuid}`) ?? '')?.get(uuid)
@@ -94,11 +98,13 @@ export function createInventoryView(): InventoryView {
       return
     }
     const has = (what: string, endpoint: Endpoint): boolean => attributes.holder(what) === endpoint.id
+    const movingTo = arriving.get(uuid)
     const held =
       vm.tenant === null
         ? vm
         : {
             ...vm,
+            ...(movingTo === undefined || movingTo === vm.host ? {} : { movingTo }),
             endpoints: vm.endpoints
               .filter((endpoint) => has(`mac ${endpoint.mac}`, endpoint))
               .map((endpoint) => ({
@@ -183,9 +189,16 @@ export function createInventoryView(): InventoryView {
       overrides.set(row.uuid, row)
       refresh(row.uuid)
     },
+    setArriving(uuid, name) {
+      const host = [...hosts].find((each) => each === name)
+      if (host === undefined) arriving.delete(uuid)
+      else arriving.set(uuid, host)
+      refresh(uuid)
+    },
     override: (uuid) => overrides.get(uuid) ?? null,
     vm: (uuid) => effective.get(uuid) ?? null,
     vms: () => [...effective.values()].sort((left, right) => (left.vm.uuid < right.vm.uuid ? -1 : 1)),
+    isReportedBy: (host, uuid) => reports.get(host)?.has(uuid) === true,
     hasHost: (host) => [...hosts].some((each) => each === host),
     inventory: () => ({
       hosts: [...hosts].sort().map((name) => ({ name })),
@@ -197,6 +210,9 @@ export function createInventoryView(): InventoryView {
     contests() {
       const found: Contest[] = []
       for (const [claim, [holder = '', ...others]] of owners.contested()) {
+        const expected = arriving.get(claim.slice('vm '.length))
+        // of a migration under way
+        if (others.every((other) => other === expected)) continue
         const message = `VM ${claim.slice('vm '.length)} is reported by ${holder}, which keeps it, and by ${others.join(', ')}`
         found.push({ kind: 'vm', claim, holder, others, host: others[0] ?? null, message })
       }

@@ -5,6 +5,7 @@ import type { AgentRegistry } from '../channel/agent-registry.ts'
 import type { PolicyWorker } from '../policy/policy-worker.ts'
 import type { EventBus } from './event-bus.ts'
 import type { InventoryView } from './inventory-view.ts'
+import type { Migrations } from './migrations.ts'
 import type { Publisher } from './publisher.ts'
 import type { Recorder } from './recorder.ts'
 
@@ -21,6 +22,7 @@ export interface Services {
   readonly inventory: InventoryView
   readonly publisher: Publisher
   readonly registry: AgentRegistry
+  readonly migrations: Migrations
   /** For what administrators ask; the publisher's is another, so that neither waits for the other. */
   readonly questionWorker: PolicyWorker
 }

@@ -67,6 +67,21 @@ export const observeCommands = {
     exits: onlineExits,
     routes: ['GET /v1/endpoints'],
   },
+  migrate: {
+    summary: 'cli.command.migrate',
+    about: 'cli.about.migrate',
+    positionals: [
+      { name: 'VM', required: true },
+      { name: 'HOST', required: true },
+    ],
+    options: {
+      destination: { type: 'string', value: 'URI', text: 'cli.option.destination' },
+      'migrate-uri': { type: 'string', value: 'URI', text: 'cli.option.migrate-uri' },
+    },
+    examples: ['hyperward migrate web-1 kvm-2', 'hyperward migrate web-1 kvm-2 --destination qemu+ssh://kvm-2/system'],
+    exits: onlineExits,
+    routes: ['GET /v1/endpoints', 'POST /v1/vms/{uuid}/migration', 'GET /v1/vms/{uuid}/migration'],
+  },
   verify: {
     summary: 'cli.command.verify',
     about: 'cli.about.verify',

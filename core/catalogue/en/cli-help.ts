@@ -27,6 +27,7 @@ export const cliHelpEn = {
   'cli.command.hosts-add': 'Make a one-time token to enrol a host',
   'cli.command.hosts-remove': 'Refuse a host from now on',
   'cli.command.endpoints': 'List endpoints and whether each is guarded',
+  'cli.command.migrate': 'Move a VM to another host, under policy all the way',
   'cli.command.verify': 'Compare what each host’s kernel holds with its plan',
   'cli.command.rules': 'List rules with their hits, packets and bytes',
   'cli.command.flows': 'List recorded connections and drops',
@@ -72,6 +73,8 @@ export const cliHelpEn = {
     'Its certificate is refused and its connection cut. What it enforces stays in force there: nothing opens.',
   'cli.about.endpoints':
     'Only an enforced endpoint passes packets. A closed one passes nothing; the reason stands beside it.',
+  'cli.about.migrate':
+    'The target guards it, closed, before it comes; libvirt migrates it live, and its connections go with it. Whatever fails, it runs on under policy at one of the two. Each step is an event. Ends with 1 when it did not arrive.',
   'cli.about.verify':
     'Each host reads its programs, tables and doors back from the kernel and compares them with the plan it enforces, endpoint by endpoint; nothing is changed (what differs, the agent puts right by itself soon after). Ends with 1 when something differs, a host is behind, or one cannot be asked.',
   'cli.about.rules': 'Counts are summed over hosts and never go down. Rules that are gone but were hit come last.',
@@ -102,6 +105,8 @@ export const cliHelpEn = {
   'cli.about.recommend':
     'The document goes to stdout, with what each rule carried beside it; nothing is stored. Exact unless asked otherwise: two VMs may talk with a service only if they were seen to. With --generalize group, where labels select a set of VMs of which --share percent (default 100) took part in two pairs at least, the whole set may; and four addresses outside in one /24 or /64 open it. Read it before you apply it. With --inventory and --flows no center is asked.',
 
+  'cli.option.destination': 'The target’s libvirt, as the source’s reaches it; qemu+tls://HOST/system unless told',
+  'cli.option.migrate-uri': 'Where the memory goes; libvirt chooses unless told',
   'cli.option.json': 'print JSON for programs instead of text',
   'cli.option.lang': 'language of the output; default from LC_ALL, LC_MESSAGES, LANG',
   'cli.option.center': 'the center’s URL',

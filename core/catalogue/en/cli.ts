@@ -235,6 +235,7 @@ export const cliEn = {
   'cli.realized.realized': 'as planned',
   'cli.realized.differs': 'differs',
   'cli.realized.closed': 'closed',
+  'cli.said.migrate-failed': '{vm} was not migrated: {reason}',
   'cli.said.verify-host': '{host}: revision {revision}, read back from the kernel',
   'cli.said.verify-behind': '  behind: revision {revision} is planned',
   'cli.said.verify-table': '  {table}: {rows}, as planned',

@@ -28,6 +28,7 @@ export const cliHelpZhCn: Readonly<Record<keyof typeof cliHelpEn, string>> = {
   'cli.command.hosts-add': '生成一次性令牌，用于登记主机',
   'cli.command.hosts-remove': '从现在起拒绝某台主机',
   'cli.command.endpoints': '列出端点及其是否受保护',
+  'cli.command.migrate': '将虚拟机迁移到另一台主机，全程受策略保护',
   'cli.command.verify': '将各主机内核的实际内容与其计划比较',
   'cli.command.rules': '列出规则及其命中数、包数与字节数',
   'cli.command.flows': '列出记录的连接与丢弃',
@@ -68,6 +69,8 @@ export const cliHelpZhCn: Readonly<Record<keyof typeof cliHelpEn, string>> = {
     '令牌只能用一次，且有时限。它写入只有您能读的新文件（--out），或打印出来。对已登记的主机，它允许重新登记。',
   'cli.about.hosts-remove': '其证书被拒绝，连接被切断。它正在执行的规则在该主机上继续有效：不会放开任何流量。',
   'cli.about.endpoints': '只有受保护的端点才放行数据包。关闭的端点不放行任何数据包，原因列在旁边。',
+  'cli.about.migrate':
+    '目标主机在虚拟机到来之前即以关闭状态保护它；libvirt 进行热迁移，其连接随之转移。无论何处失败，它都在两台主机之一上继续受策略保护运行。每一步都是一个事件。若未到达，则以 1 退出。',
   'cli.about.verify':
     '各主机从内核读回其程序、表和门，与所执行的计划逐端点比较；不作任何改动（不符之处随后由代理自行纠正）。若有不符、主机落后或无法询问，则以 1 退出。',
   'cli.about.rules': '计数为各主机之和，从不减少。已删除但曾命中的规则列在最后。',
@@ -96,6 +99,8 @@ export const cliHelpZhCn: Readonly<Record<keyof typeof cliHelpEn, string>> = {
   'cli.about.recommend':
     '文档输出到 stdout，每条规则旁注明所承载的流量；不保存任何内容。默认精确：两台虚拟机只有被看到使用某服务通信时才被允许。使用 --generalize group 时，若标签选出的一组虚拟机中有 --share 百分比（默认 100）参与且至少看到两对，则整组被允许；同一 /24 或 /64 中看到四个外部地址则放开该网络。应用前请通读。使用 --inventory 和 --flows 时不询问中心。',
 
+  'cli.option.destination': '源主机访问目标主机 libvirt 所用的 URI；默认为 qemu+tls://HOST/system',
+  'cli.option.migrate-uri': '内存传输的目的地；默认由 libvirt 选择',
   'cli.option.json': '打印 JSON 而非文字，供程序使用',
   'cli.option.lang': '输出语言；默认取自 LC_ALL、LC_MESSAGES、LANG',
   'cli.option.center': '策略中心的 URL',

@@ -225,6 +225,7 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.realized.realized': '与计划一致',
   'cli.realized.differs': '不一致',
   'cli.realized.closed': '关闭',
+  'cli.said.migrate-failed': '{vm} 未能迁移：{reason}',
   'cli.said.verify-host': '{host}：修订 {revision}，从内核读回',
   'cli.said.verify-behind': '  落后：计划为修订 {revision}',
   'cli.said.verify-table': '  {table}：{rows}，与计划一致',

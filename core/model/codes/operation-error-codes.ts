@@ -61,6 +61,8 @@ export const operationErrorCodes = [
   'libvirt.metadata-malformed',
   'libvirt.unreachable',
   'libvirt.unresponsive',
+  'migration.failed',
+  'migration.refused',
   'os.exec-failed',
   'os.exec-timeout',
   'os.file-unreadable',

@@ -15,14 +15,14 @@ export function listHosts(
   classOf: ClassOf,
   before: ResolvedPolicy | undefined,
 ): readonly ResolvedHost[] {
-  const touched = new Set<HostName>([...changed, ...gone].map((record) => record.vm.host))
+  const touched = new Set<HostName>([...changed, ...gone].flatMap(hostsOf))
   if (before !== undefined && before.inventory.hosts === inventory.hosts) {
     if (touched.size === 0) return before.hosts
     const without = new Set(gone)
     return before.hosts.map((host) => {
       if (!touched.has(host.name)) return host
       const stayed = host.records.filter((record) => !without.has(record))
-      const came = changed.filter((record) => record.vm.host === host.name)
+      const came = changed.filter((record) => hostsOf(record).includes(host.name))
       return toHost(host.name, [...stayed, ...came], taken, classOf)
     })
   }
@@ -37,14 +37,20 @@ export function reclassifyHosts(hosts: readonly ResolvedHost[], classOf: ClassOf
   return hosts.map((host) => ({ ...host, locals: toLocals(host.leafSets, classOf) }))
 }
 
+/** Where it runs, and where it is about to. */
+function hostsOf({ vm }: VmRecord): readonly HostName[] {
+  return vm.movingTo === undefined || vm.movingTo === vm.host ? [vm.host] : [vm.host, vm.movingTo]
+}
+
 function groupByHost(
   vms: readonly VmRecord[],
   wanted: (host: HostName) => boolean,
 ): ReadonlyMap<HostName, readonly VmRecord[]> {
   const found = new Map<HostName, VmRecord[]>()
   for (const record of vms) {
-    const { host } = record.vm
-    if (wanted(host) && found.get(host)?.push(record) === undefined) found.set(host, [record])
+    for (const host of hostsOf(record)) {
+      if (wanted(host) && found.get(host)?.push(record) === undefined) found.set(host, [record])
+    }
   }
   return found
 }

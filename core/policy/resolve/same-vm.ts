@@ -3,8 +3,8 @@ import type { Vm } from '@hyperward/model'
 /** True when nothing that a plan depends on differs. Compares by content: an inventory read anew from a store has new objects throughout. */
 export function sameVm(a: Vm, b: Vm): boolean {
   if (a === b) return true
-  if (a.uuid !== b.uuid || a.name !== b.name || a.host !== b.host || a.tenant !== b.tenant || a.os !== b.os)
-    return false
+  if (a.uuid !== b.uuid || a.name !== b.name || a.host !== b.host || a.movingTo !== b.movingTo) return false
+  if (a.tenant !== b.tenant || a.os !== b.os) return false
   return sameLabels(a.labels, b.labels) && sameEndpoints(a.endpoints, b.endpoints)
 }
 

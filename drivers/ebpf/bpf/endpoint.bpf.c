@@ -177,5 +177,7 @@ int collect(struct collect_args *args)
 	return 0;
 }
 
+#include "carry.h"
+
 /* GPL-only helpers are none of ours to choose; the kernel asks for the word. */
 char _license[] SEC("license") = "Dual MIT/GPL";

@@ -256,6 +256,13 @@ struct endpoint_name {
 };
 
 /* What the syscall programs are called with. */
+struct carry_args {
+	struct conn_key key;
+	struct conn conn;
+	__u32 side; /* of the endpoint that comes */
+	__u32 pad;
+};
+
 struct set_control_args {
 	__u64 generation;
 	__u32 mark;
