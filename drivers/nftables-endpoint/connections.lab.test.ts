@@ -244,7 +244,12 @@ test('what passes, is refused and would have been is told, and counted by rule',
 })
 
 test('nothing passes while the bridge keeps its packets from inet, and the driver finds and mends it', async () => {
-  await enforce(planOf([tcpOut, tcpIn]))
+  await enforce(planOf([tcpOut, tcpIn, ['egress', 100, 1, 1, 'allow', 'to-world']]))
+  const uplink = await lab.addEndpoint(30, [])
+  const wire = openRawSocket(uplink.namespace.netns, 'eth0')
+  const outward = (ends: Ends): Buffer =>
+    tcp({ ...ends, to: 30, destination: ends === ends4 ? '198.51.100.1' : '2001:db8::1' }, fresh(), 80)
+  for (const ends of families) expect(await passes(sockets.a, wire, outward(ends))).toBe(true)
   const bridge = (on: string): Promise<unknown> =>
     lab.lab.exec(lab.host, 'ip', [
       'link',
@@ -265,7 +270,12 @@ test('nothing passes while the bridge keeps its packets from inet, and the drive
     ])
   await calls('0')
   await bridge('0')
-  for (const ends of families) expect(await toB(tcp(ends, fresh(), 80))).toBe(false)
+  for (const ends of families) {
+    expect(await toB(tcp(ends, fresh(), 80))).toBe(false)
+    expect(await passes(sockets.a, wire, outward(ends))).toBe(false)
+  }
+  wire.close()
+  await uplink.namespace.remove()
   expect(await lab.driver.verify()).toMatchObject({
     value: { drift: ['br0 no longer hands its packets to conntrack'] },
   })
