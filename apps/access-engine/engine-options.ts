@@ -3,7 +3,7 @@ import type { HostName } from '@hyperward/model'
 
 import type { Connection, ConnectionHandlers } from './channel/channel-client.ts'
 import type { EngineDatapath } from './enforce/engine-datapath.ts'
-import type { Door } from './enforce/enforcer.ts'
+import type { Door, Inspection } from './enforce/enforcer.ts'
 import type { HostIdentity } from './enroll/host-identity.ts'
 import type { PlanStore } from './plan/plan-store.ts'
 import type { EngineLog } from './report/log-round.ts'
@@ -26,6 +26,8 @@ export interface EngineOptions {
   readonly openLibvirt: VmFollowerOptions['openSession']
   readonly links: VmFollowerOptions['links']
   readonly isSameLink: (link: TapLink) => Promise<boolean>
+  /** What inspects on this host; default nothing. */
+  readonly observeInspection?: () => Promise<Inspection>
   readonly connectCenter: (identity: HostIdentity, handlers: ConnectionHandlers) => Connection
   /** null: not enrolled, or the identity is damaged (told by it failing). Asked again until there is one; enforcement does not wait for it. */
   readonly loadIdentity: () => Promise<HostIdentity | null>
@@ -47,6 +49,8 @@ export interface EngineIntervals {
   readonly round: number
   readonly pollEvents: number
   readonly collectExpired: number
+  /** A gateway that hangs is down after four of these. */
+  readonly probeGateways: number
   readonly verify: number
   readonly status: number
   /** Looks at the saved identity while there is no connection. */
@@ -61,6 +65,7 @@ export const defaultIntervals: EngineIntervals = {
   round: 12_000,
   pollEvents: 100,
   collectExpired: 5000,
+  probeGateways: 150,
   // every second round
   verify: 20_000,
   status: 5000,

@@ -17,7 +17,7 @@ import { parseArguments, usage } from './arguments.ts'
 import { connectWebsocket } from './channel/connect-websocket.ts'
 import { readConfig, type EngineConfig } from './config.ts'
 import { chooseDatapath, type Driver } from './enforce/choose-datapath.ts'
-import type { DatapathReport } from './enforce/enforcer.ts'
+import type { DatapathReport, GatewayPort, Inspection } from './enforce/enforcer.ts'
 import { createStandingDoor } from './enforce/standing-door.ts'
 import { createEngine, type Engine } from './engine.ts'
 import { enroll } from './enroll/enroll.ts'
@@ -99,6 +99,7 @@ async function run(config: EngineConfig): Promise<void> {
     openLibvirt: (handlers) => openLibvirtSession({ path: config.libvirtSocket }, handlers),
     links: linkReader,
     isSameLink,
+    observeInspection: () => observeInspection(config),
     connectCenter: (identity, handlers) =>
       connectWebsocket({ center: config.center ?? identity.center, path: agentPath, identity }, handlers),
     loadIdentity: () => loadHostIdentity(config.stateDir, files),
@@ -111,6 +112,20 @@ async function run(config: EngineConfig): Promise<void> {
   running.engine = engine
   stopOnSignal(engine, socket, log)
   await engine.start()
+}
+
+/** Ports that cannot be looked up are not there: their gateway is down until they are. */
+async function observeInspection({ gateways, failOpen }: EngineConfig): Promise<Inspection> {
+  const devices = gateways.flatMap(({ inside, outside }) => [inside, outside])
+  const links = await linkReader.read(devices)
+  const port = (device: string): GatewayPort => {
+    const link = links.known ? links.value.get(device) : undefined
+    return { device, ifindex: link?.ifindex ?? null }
+  }
+  return {
+    gateways: gateways.map((one) => ({ ...one, inside: port(one.inside), outside: port(one.outside) })),
+    failOpen,
+  }
 }
 
 function ebpfDriver(config: EngineConfig): Driver {
@@ -128,11 +143,16 @@ function ebpfDriver(config: EngineConfig): Driver {
   }
 }
 
-function nftablesDriver({ host }: EngineConfig): Driver {
+function nftablesDriver({ host, gateways }: EngineConfig): Driver {
+  const reason = 'nftables guards this host, and it steers to no gateway'
+  const counts = { packets: 0, bytes: 0, returned: 0, refused: 0 }
+  const unused = gateways.map(({ name, draining }) => ({ name, state: 'down' as const, draining, reason, ...counts }))
   return {
     async open() {
       const able = await probeNftables()
-      return able.known ? known(createNftablesDriver({ host, now: () => new Date() })) : able
+      if (!able.known) return able
+      const driver = createNftablesDriver({ host, now: () => new Date() })
+      return known({ ...driver, probeGateways: () => known(unused) })
     },
     removeLeft: async () => void (await createNftablesDriver({ host, now: () => new Date() }).remove()),
   }

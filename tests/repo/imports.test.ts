@@ -23,6 +23,7 @@ const layers: readonly { readonly place: string; readonly may: readonly string[]
     may: ['core/model', 'lib/os'],
     reason: 'a driver enforces a plan; it never knows policy',
   },
+  { place: 'drivers/ovs', may: ['core/model', 'lib/os'], reason: 'a driver enforces a plan; it never knows policy' },
   {
     place: 'drivers/nftables-endpoint',
     may: ['core/model', 'lib/os'],

@@ -80,3 +80,20 @@ test('what the other driver left is tried again until it is gone, and stays whil
   await datapath.reconcile(null, [])
   expect(log).toEqual(['nftables stays', 'nftables removed'])
 })
+
+test('what inspects on this host reaches the driver that was chosen', async () => {
+  const { datapath } = createKernelModel()
+  const seen: unknown[] = []
+  const recording: EngineDatapath = {
+    ...datapath,
+    reconcile(plan, attachments, inspection) {
+      seen.push(inspection)
+      return datapath.reconcile(plan, attachments)
+    },
+  }
+  const ebpf = { ...makeDriver('ebpf', []), open: async () => known(recording) }
+  const chosen = await chooseDatapath('auto', { ebpf, nftables: makeDriver('nftables', []) }, () => undefined)
+  const inspection = { gateways: [], failOpen: ['acme/web'] }
+  await chosen.datapath.reconcile(null, [], inspection)
+  expect(seen).toEqual([inspection])
+})

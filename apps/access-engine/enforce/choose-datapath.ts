@@ -64,8 +64,8 @@ function takeOver(
   let left = true
   return {
     ...datapath,
-    async reconcile(plan, attachments) {
-      const report = await datapath.reconcile(plan, attachments)
+    async reconcile(plan, attachments, inspection) {
+      const report = await datapath.reconcile(plan, attachments, inspection)
       if (!left || report.outcome === 'failed') return report
       try {
         await removeLeft()

@@ -3,9 +3,22 @@ import type { DatapathEvent, HostPlan, Observed, RuleCounter } from '@hyperward/
 import type { Attachment, Datapath } from './enforcer.ts'
 import type { DatapathRealized } from './inspect-host.ts'
 
+/** Of one gateway: its health, and what went through it. */
+export interface GatewayReport {
+  readonly name: string
+  readonly state: 'up' | 'down'
+  readonly draining: boolean
+  readonly reason: string | null
+  readonly packets: number
+  readonly bytes: number
+  readonly returned: number
+  readonly refused: number
+}
+
 /** Of drivers/ebpf and drivers/nftables-endpoint, all the engine uses. */
 export interface EngineDatapath extends Datapath {
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
+  probeGateways(): Observed<readonly GatewayReport[]>
   inspect(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<DatapathRealized>>
   readCounters(): Observed<readonly RuleCounter[]>
   pollEvents(onEvent: (event: DatapathEvent) => void): Observed<number>
@@ -25,6 +38,7 @@ export function createClosedDatapath(reason: string): EngineDatapath {
       return { outcome: 'failed', reason, steps: 0, endpoints }
     },
     verify: async () => ({ known: false, reason }),
+    probeGateways: () => ({ known: true, value: [] }),
     inspect: async () => ({ known: false, reason }),
     readCounters: () => ({ known: true, value: [] }),
     pollEvents: () => ({ known: true, value: 0 }),
