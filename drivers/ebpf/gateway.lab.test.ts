@@ -284,6 +284,26 @@ test('two gateways share connections, and both directions of one meet the same; 
   for (const socket of Object.values(sockets)) socket.close()
 })
 
+test('a TCP connection lives on while its gateway drains, hangs and is taken away: it goes to another one', async () => {
+  const verdicts = sides['sender'] ?? []
+  await enforce(verdicts, ['g1', 'g2'])
+  const script = `const s=require('net').connect(80,'10.9.0.2');let n=0;s.on('error',e=>console.log(e.code));
+s.on('data',()=>{if(++n===60)s.end(()=>console.log('done'));else setTimeout(()=>s.write('x'),50)});s.on('connect',()=>s.write('x'))`
+  const before = [through('g1'), through('g2')]
+  const client = a.namespace.exec(process.execPath, ['-e', script], { timeoutMs: 20_000 })
+  const moved = (name: string): number => through(name) - (before[name === 'g1' ? 0 : 1] ?? 0)
+  await waitFor(() => moved('g1') + moved('g2') > 10, { timeoutMs: 10_000 })
+  const [its, other] = moved('g1') > 0 ? (['g1', 'g2'] as const) : (['g2', 'g1'] as const)
+  await enforce(verdicts, ['g1', 'g2'], { draining: its, up: false })
+  const drained = through(its)
+  await waitFor(() => through(its) > drained + 5, { timeoutMs: 10_000 })
+  expect(moved(other)).toBe(0)
+  await hang(its, true)
+  await waitFor(() => moved(other) > 0, { timeoutMs: 10_000 })
+  await enforce(verdicts, [other], { up: false })
+  expect((await client).stdout.trim()).toBe('done')
+})
+
 test('the tap of an endpoint is never a gateway’s port: it stays guarded, and the gateway is down with that reason', async () => {
   const [g1] = gateways
   if (g1 === undefined) throw new Error('no gateway')
