@@ -23,6 +23,7 @@ const ours = toOurSubject('ours', 'one')
 const subjects: readonly Subject[] = [
   ours,
   toOurSubject('ours_bridged', 'two'),
+  toOurSubject('ours_nftables', 'nftables'),
   ...[proxmox, neutron, nwfilter, ipset, nft].map(toPeerSubject),
 ]
 

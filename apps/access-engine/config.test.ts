@@ -31,8 +31,11 @@ test('a host name is enough, and everything else has its default', () => {
     libvirtSocket: '/run/libvirt/libvirt-sock',
     pinRoot: '/sys/fs/bpf/hyperward',
     objectPath: '/usr/lib/hyperward/endpoint.bpf.o',
+    datapath: 'auto',
     statusSocket: '/run/hyperward/access-engine.sock',
     tapPatterns: ['vnet*', 'tap*'],
+    gateways: [],
+    failOpen: [],
     logLevel: 'info',
   })
 })
@@ -56,6 +59,14 @@ test.each([
   const message = messageOf(text)
   expect(message).toMatch(/^\/etc\/engine\.json: /)
   expect(message).toContain(part)
+})
+
+test('gateways are read whole, and a port that is no device name is refused with what to write', () => {
+  const gateway = { name: 'gw-1', inside: 'gwin', outside: 'gwout', profiles: ['acme/web'] }
+  const text = JSON.stringify({ host: 'north', gateways: [gateway], failOpen: ['acme/web'] })
+  expect(parseConfig('f', text).gateways).toEqual([{ ...gateway, draining: false }])
+  const wrong = JSON.stringify({ host: 'north', gateways: [{ ...gateway, inside: 'gw in' }] })
+  expect(() => parseConfig('f', wrong)).toThrow(/gateways\.0\.inside: write a list like/)
 })
 
 test('all that is wrong is told at once', () => {

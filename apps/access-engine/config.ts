@@ -6,6 +6,20 @@ import { z } from 'zod'
 
 const path = z.string().regex(/^\//, 'must be an absolute path').max(1024)
 
+const device = z.string().regex(/^[A-Za-z0-9_.-]{1,15}$/, 'must be the name of a network device')
+const profileName = z
+  .string()
+  .regex(/^[a-z0-9-]+\/[a-z0-9-]+$/, 'must be the name of a profile with its tenant, like "acme/web"')
+
+const gatewaySchema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be a name of lower-case letters, digits and dashes'),
+  /** The two ports of the gateway on this host, on no bridge: what the originator of a connection sends goes in at `inside`. */
+  inside: device,
+  outside: device,
+  profiles: z.array(profileName).min(1).max(1000),
+  draining: z.boolean().default(false),
+})
+
 const configSchema = z.strictObject({
   /** This host's name, as it is enrolled. */
   host: z.string().max(63),
@@ -16,6 +30,8 @@ const configSchema = z.strictObject({
   /** Where maps and programs stay when the engine ends: a bpf file system. */
   pinRoot: path.default('/sys/fs/bpf/hyperward'),
   objectPath: path.default('/usr/lib/hyperward/endpoint.bpf.o'),
+  /** Which driver guards the taps: eBPF where the kernel can and else nftables, or always one of them. */
+  datapath: z.enum(['auto', 'ebpf', 'nftables']).default('auto'),
   /** `status` asks the running engine here; it also keeps a second engine out. */
   statusSocket: path.default('/run/hyperward/access-engine.sock'),
   /** Names of taps the door guards, `*` at the end matches any rest. */
@@ -23,6 +39,10 @@ const configSchema = z.strictObject({
     .array(z.string().regex(/^[A-Za-z0-9_.-]{1,14}\*?$/, 'must be a device name, or its beginning followed by *'))
     .min(1)
     .default(['vnet*', 'tap*']),
+  /** What inspects on this host. */
+  gateways: z.array(gatewaySchema).max(63).default([]),
+  /** Profiles whose connections go on without inspection while no gateway serves them; all others are dropped then. */
+  failOpen: z.array(profileName).max(1000).default([]),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 })
 
@@ -61,8 +81,11 @@ const remedies: Readonly<Record<Field, string>> = {
   libvirtSocket: absolute('/run/libvirt/libvirt-sock'),
   pinRoot: absolute('/sys/fs/bpf/hyperward'),
   objectPath: absolute('/usr/lib/hyperward/endpoint.bpf.o'),
+  datapath: 'write one of "auto", "ebpf", "nftables"',
   statusSocket: absolute('/run/hyperward/access-engine.sock'),
   tapPatterns: 'write a list of device names, or of their beginnings followed by *, like ["vnet*", "tap*"]',
+  gateways: 'write a list like [{"name": "gw-1", "inside": "gwin1", "outside": "gwout1", "profiles": ["acme/web"]}]',
+  failOpen: 'write a list of profiles, like ["acme/web"]',
   logLevel: 'write one of "debug", "info", "warn", "error"',
 }
 

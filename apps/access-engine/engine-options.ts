@@ -3,7 +3,7 @@ import type { HostName } from '@hyperward/model'
 
 import type { Connection, ConnectionHandlers } from './channel/channel-client.ts'
 import type { EngineDatapath } from './enforce/engine-datapath.ts'
-import type { Door } from './enforce/enforcer.ts'
+import type { Door, Inspection } from './enforce/enforcer.ts'
 import type { MoveOutVm } from './enforce/move-out.ts'
 import type { HostIdentity } from './enroll/host-identity.ts'
 import type { PlanStore } from './plan/plan-store.ts'
@@ -18,6 +18,8 @@ export interface EngineOptions {
   /** Names this run's numbering of reports: another after each start. */
   readonly stream: string
   readonly datapath: EngineDatapath
+  /** Which driver that is, and why this one. */
+  readonly driver: { readonly name: string; readonly reason: string }
   /** What this kernel lacks, in one sentence; null = nothing. */
   readonly kernelLacks: string | null
   readonly door: Door
@@ -26,6 +28,8 @@ export interface EngineOptions {
   readonly moveOut: MoveOutVm
   readonly links: VmFollowerOptions['links']
   readonly isSameLink: (link: TapLink) => Promise<boolean>
+  /** What inspects on this host; default nothing. */
+  readonly observeInspection?: () => Promise<Inspection>
   readonly connectCenter: (identity: HostIdentity, handlers: ConnectionHandlers) => Connection
   /** null: not enrolled, or the identity is damaged (told by it failing). Asked again until there is one; enforcement does not wait for it. */
   readonly loadIdentity: () => Promise<HostIdentity | null>
@@ -47,6 +51,8 @@ export interface EngineIntervals {
   readonly round: number
   readonly pollEvents: number
   readonly collectExpired: number
+  /** A gateway that hangs is down after four of these. */
+  readonly probeGateways: number
   readonly verify: number
   readonly status: number
   /** Looks at the saved identity while there is no connection. */
@@ -61,6 +67,7 @@ export const defaultIntervals: EngineIntervals = {
   round: 12_000,
   pollEvents: 100,
   collectExpired: 5000,
+  probeGateways: 150,
   // every second round
   verify: 20_000,
   status: 5000,

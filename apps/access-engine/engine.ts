@@ -16,6 +16,7 @@ import { createEnforcer, type EnforceRound } from './enforce/enforcer.ts'
 import { inspectHost } from './enforce/inspect-host.ts'
 import { createRenewal } from './enroll/renewal.ts'
 import { readCertificateLife, type HostIdentity } from './enroll/host-identity.ts'
+import { createGatewayWatch } from './report/gateway-watch.ts'
 import { logRound } from './report/log-round.ts'
 import { createInventoryReporter } from './report/inventory-reporter.ts'
 import { createPlanReceiver } from './plan/plan-receiver.ts'
@@ -53,7 +54,10 @@ export function createEngine(options: EngineOptions): Engine {
 
   function tell(kind: AgentEvent['kind'], message: string, endpoint: string | null = null): void {
     outbox.addAgent({ kind, at: new Date(now()).toISOString(), endpoint, message: message.slice(0, 4000) })
-    log[kind === 'plan-applied' || kind === 'libvirt-back' ? 'info' : 'warn']({ event: kind, endpoint }, message)
+    log[['plan-applied', 'libvirt-back', 'gateway-up'].includes(kind) ? 'info' : 'warn'](
+      { event: kind, endpoint },
+      message,
+    )
   }
 
   const follower = createVmFollower({
@@ -85,6 +89,15 @@ export function createEngine(options: EngineOptions): Engine {
       return followed.known ? { known: true, value: followed.value.taps } : followed
     },
     isSameLink: options.isSameLink,
+    observeInspection: options.observeInspection ?? (async () => ({ gateways: [], failOpen: [] })),
+  })
+
+  const gateways = createGatewayWatch({
+    probe: () => datapath.probeGateways(),
+    tell,
+    onUnknown: (reason) => log.warn({ reason }, 'gateways could not be probed'),
+    now,
+    graceMs: 2000,
   })
 
   const endpointReporter = createEndpointReporter({ onEvent: tell, now })
@@ -306,7 +319,7 @@ export function createEngine(options: EngineOptions): Engine {
     if (!counters.known) log.warn({ reason: counters.reason }, 'rule counters could not be read')
     channel.setStatus({
       revision,
-      driver: 'ebpf',
+      driver: toDriverText(options.driver),
       drift: driftFound,
       endpoints: [...endpoints],
       counters: counters.known ? [...counters.value] : [],
@@ -347,6 +360,7 @@ export function createEngine(options: EngineOptions): Engine {
       every(intervals.pollEvents, poll)
       every(intervals.status, onStatusInterval)
       every(intervals.renewal, () => inBackground(checkRenewal()))
+      every(intervals.probeGateways, () => gateways.look())
       every(intervals.collectExpired, () => {
         const collected = datapath.collectExpired()
         if (!collected.known) log.warn({ reason: collected.reason }, 'expired connections could not be collected')
@@ -373,10 +387,17 @@ export function createEngine(options: EngineOptions): Engine {
       libvirt: followed.known ? { known: true, vms: followed.value.vms.length } : followed,
       channel: channel.state(),
       certificate: { endsAt: identity === null ? null : endOf(identity), problem: identityProblem },
+      datapath: options.driver,
       lastRound,
+      gateways: gateways.last(),
       drift: driftFound,
       events: { waiting: outbox.size(), lost: outbox.lost() },
       rssBytes: process.memoryUsage.rss(),
     }
   }
+}
+
+/** Its name alone where there is nothing to explain: what is told of the usual case is read by nobody. */
+function toDriverText({ name, reason }: EngineOptions['driver']): string {
+  return name === 'ebpf' ? name : `${name}: ${reason}`.slice(0, 4000)
 }

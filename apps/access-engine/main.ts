@@ -1,11 +1,13 @@
 /** The access engine's process: `run`, `enroll`, `door`, `status` and `remove` (see arguments.ts). Exit codes: 0 done, 1 it failed, 2 wrong arguments or configuration. */
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { release } from 'node:os'
 
 import { createEbpfDriver, probeKernel } from '@hyperward/driver-ebpf'
 import { createDoor, renderDoor } from '@hyperward/driver-nftables'
-import { OperationError } from '@hyperward/model'
+import { createNftablesDriver, probeNftables } from '@hyperward/driver-nftables-endpoint'
+import { known, OperationError, unknown } from '@hyperward/model'
 import { execOk, readFileIfExists, sha256Hex, writeFileAtomic } from '@hyperward/os'
 import { createKeyAndCsr } from '@hyperward/pki'
 import { parseHostPlan } from '@hyperward/policy'
@@ -14,14 +16,15 @@ import { pino, type Logger } from 'pino'
 import { parseArguments, usage } from './arguments.ts'
 import { connectWebsocket } from './channel/connect-websocket.ts'
 import { readConfig, type EngineConfig } from './config.ts'
-import { createClosedDatapath, type EngineDatapath } from './enforce/engine-datapath.ts'
+import { chooseDatapath, type Driver } from './enforce/choose-datapath.ts'
+import type { DatapathReport, GatewayPort, Inspection } from './enforce/enforcer.ts'
 import { createMoveOut } from './enforce/move-out.ts'
 import { createStandingDoor } from './enforce/standing-door.ts'
 import { createEngine, type Engine } from './engine.ts'
 import { enroll } from './enroll/enroll.ts'
 import { loadHostIdentity, readCertificateLife, saveHostIdentity } from './enroll/host-identity.ts'
 import { createPlanStore, type PlanStore } from './plan/plan-store.ts'
-import { removeProtection } from './remove.ts'
+import { removeProtection, type RemoveOptions } from './remove.ts'
 import { askStatus, serveStatus } from './status-socket.ts'
 import { openLibvirtSession } from './taps/libvirt-session.ts'
 import { isSameLink, linkReader } from './taps/read-links.ts'
@@ -78,13 +81,19 @@ async function run(config: EngineConfig): Promise<void> {
   const running: { engine: Engine | null } = { engine: null }
   // before anything is touched: a second engine must not get as far as the kernel
   const socket = await serveStatus(config.statusSocket, () => running.engine?.state() ?? { running: true })
-  const { datapath, lacks } = openDatapath(config)
+  const { datapath, driver, reason, lacks } = await chooseDatapath(
+    config.datapath,
+    { ebpf: ebpfDriver(config), nftables: nftablesDriver(config) },
+    (problem) => log.warn({ reason: problem }, 'what the other driver left could not be taken away'),
+  )
+  log.info({ driver, reason }, 'the driver was chosen')
   const engine = createEngine({
     host: config.host,
     software,
     kernel: release(),
     stream: randomUUID(),
     datapath,
+    driver: { name: driver, reason },
     kernelLacks: lacks,
     door,
     store: openPlanStore(config),
@@ -92,6 +101,7 @@ async function run(config: EngineConfig): Promise<void> {
     moveOut: createMoveOut(config.libvirtSocket),
     links: linkReader,
     isSameLink,
+    observeInspection: () => observeInspection(config),
     connectCenter: (identity, handlers) =>
       connectWebsocket({ center: config.center ?? identity.center, path: agentPath, identity }, handlers),
     loadIdentity: () => loadHostIdentity(config.stateDir, files),
@@ -106,17 +116,73 @@ async function run(config: EngineConfig): Promise<void> {
   await engine.start()
 }
 
-/** A kernel that cannot run the driver is told, and every endpoint stays behind its closed door. */
-function openDatapath(config: EngineConfig): { readonly datapath: EngineDatapath; readonly lacks: string | null } {
-  const driver = openDriver(config)
-  if (driver.known) return { datapath: driver.value, lacks: null }
-  const lacks = `the endpoint driver cannot run: ${driver.reason}; every endpoint stays closed`
-  return { datapath: createClosedDatapath(lacks), lacks }
+/** Ports that cannot be looked up are not there: their gateway is down until they are. */
+async function observeInspection({ gateways, failOpen }: EngineConfig): Promise<Inspection> {
+  const devices = gateways.flatMap(({ inside, outside }) => [inside, outside])
+  const links = await linkReader.read(devices)
+  const port = (device: string): GatewayPort => {
+    const link = links.known ? links.value.get(device) : undefined
+    return { device, ifindex: link?.ifindex ?? null }
+  }
+  return {
+    gateways: gateways.map((one) => ({ ...one, inside: port(one.inside), outside: port(one.outside) })),
+    failOpen,
+  }
+}
+
+function ebpfDriver(config: EngineConfig): Driver {
+  return {
+    open: async () => openDriver(config),
+    async removeLeft() {
+      // without our pins nothing of it can be on a tap; opening it would load it
+      if (!existsSync(config.pinRoot)) return
+      const driver = openDriver(config)
+      if (!driver.known) return
+      const { outcome, reason } = await driver.value.reconcile(null, [])
+      driver.value.close()
+      if (outcome === 'failed') throw new Error(reason ?? 'its programs stay')
+    },
+  }
+}
+
+function nftablesDriver({ host, gateways }: EngineConfig): Driver {
+  const reason = 'nftables guards this host, and it steers to no gateway'
+  const counts = { packets: 0, bytes: 0, returned: 0, refused: 0 }
+  const unused = gateways.map(({ name, draining }) => ({ name, state: 'down' as const, draining, reason, ...counts }))
+  return {
+    async open() {
+      const able = await probeNftables()
+      if (!able.known) return able
+      const driver = createNftablesDriver({ host, now: () => new Date() })
+      // its connections are the kernel's conntrack, which is not read out
+      const noCarrying = unknown<never>('nftables guards this host, and it carries no connections')
+      const carrying = { exportConnections: () => noCarrying, importConnections: () => noCarrying }
+      return known({ ...driver, ...carrying, probeGateways: () => known(unused) })
+    },
+    removeLeft: async () => void (await createNftablesDriver({ host, now: () => new Date() }).remove()),
+  }
 }
 
 function openDriver({ objectPath, pinRoot, host }: EngineConfig): ReturnType<typeof createEbpfDriver> {
   const probed = probeKernel()
   return probed.known ? createEbpfDriver({ objectPath, pinRoot, host, now: () => new Date() }) : probed
+}
+
+/** Both drivers: what an earlier configuration left is taken away too. A kernel that cannot run the eBPF driver has nothing of it, unless there are pins. */
+function openForRemoval(config: EngineConfig): ReturnType<RemoveOptions['openDatapath']> {
+  const ebpf = openDriver(config)
+  if (!ebpf.known && existsSync(config.pinRoot)) return ebpf
+  return known({
+    async reconcile(): Promise<DatapathReport> {
+      const report = ebpf.known ? await ebpf.value.reconcile(null, []) : null
+      if (report?.outcome === 'failed') return report
+      const steps = await createNftablesDriver({ host: config.host, now: () => new Date() }).remove()
+      return { outcome: 'applied', reason: null, steps: steps + (report?.steps ?? 0), endpoints: [] }
+    },
+    close() {
+      if (ebpf.known) ebpf.value.close()
+    },
+  })
 }
 
 async function remove(config: EngineConfig): Promise<void> {
@@ -127,7 +193,7 @@ async function remove(config: EngineConfig): Promise<void> {
   }))
   try {
     const { guarded, steps, pins } = await removeProtection({
-      openDatapath: () => openDriver(config),
+      openDatapath: () => openForRemoval(config),
       door: createDoor({ tapPatterns: config.tapPatterns }),
       // the driver's own words for its table: its name is made there alone
       takeDoorAway: async () => {

@@ -2,6 +2,7 @@
  * Takes all protection of this host away, on purpose only: our filters on every tap, what we pinned, and the closed door. It ends behind the closed door: should
  * anything fail on the way, the taps are closed and not open. The state directory stays. Objects of others are never named.
  */
+import { existsSync } from 'node:fs'
 import { readdir, rmdir, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -11,7 +12,7 @@ import { errnoCode } from '@hyperward/os'
 import type { DatapathReport, Door } from './enforce/enforcer.ts'
 
 export interface RemoveOptions {
-  /** Of drivers/ebpf; opened on what is pinned. */
+  /** All drivers that may have something in the kernel. */
   readonly openDatapath: () => Observed<{
     reconcile(plan: HostPlan | null, attachments: readonly []): Promise<DatapathReport>
     close(): void
@@ -55,6 +56,7 @@ const pinFolder = /^hyperward-\d+$/
 
 /** Only our folders, only files in them, and only in a bpf file system; the root goes if nothing else is in it. */
 async function unpin(pinRoot: string): Promise<Observed<number>> {
+  if (!existsSync(pinRoot)) return known(0)
   let pins = 0
   try {
     if ((await statfs(pinRoot)).type !== bpfMagic) return unknown(`${pinRoot} is not in a bpf file system`)

@@ -42,6 +42,7 @@ const engine = createEngine({
   kernel: 'bench',
   stream: 'bench',
   datapath: driver.value,
+  driver: { name: 'ebpf', reason: 'the bench measures it' },
   kernelLacks: null,
   door,
   store: createPlanStore({

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { createEbpfDriver, type EbpfDriver } from '@hyperward/driver-ebpf'
 import { createDoor } from '@hyperward/driver-nftables'
+import { createNftablesDriver, type NftablesDriver } from '@hyperward/driver-nftables-endpoint'
 import { execOk } from '@hyperward/os'
 
 import { receiverEndpoint, senderEndpoint } from './endpoints.ts'
@@ -14,8 +15,8 @@ import { benchHost, makeBenchPlan, toBenchEndpointId } from './ours-plan.ts'
 
 export interface RunnerOrder {
   readonly size: number
-  /** One network segment for both endpoints: packets are handed over directly. Two: they pass the bridge. */
-  readonly segments: 'one' | 'two'
+  /** One network segment for both endpoints: packets are handed over directly. Two: they pass the bridge. Or one, guarded by the nftables driver. */
+  readonly way: 'one' | 'two' | 'nftables'
   readonly objectPath: string
   /** An empty folder; the BPF file system is mounted on it. */
   readonly pinRoot: string
@@ -30,7 +31,8 @@ export interface RunnerReport {
 // as: ours.ts starts this program with exactly this
 const order = JSON.parse(process.argv[2] ?? '') as RunnerOrder
 const parent = process.ppid
-let driver: EbpfDriver | null = null
+type Driver = EbpfDriver | NftablesDriver
+let driver: Driver | null = null
 let report: RunnerReport
 try {
   driver = await load()
@@ -44,23 +46,15 @@ if (driver !== null) await serve(driver)
 process.exit(0)
 
 /** Reads what is told, as the agent does; and ends with its parent, so that a bench that was killed leaves no runner behind. */
-async function serve(driver: EbpfDriver): Promise<void> {
+async function serve(driver: Driver): Promise<void> {
   while (process.ppid === parent) {
     driver.pollEvents(() => {})
     await sleep(500)
   }
 }
 
-async function load(): Promise<EbpfDriver> {
-  await execOk('mount', ['-t', 'bpf', 'bpf', order.pinRoot])
-  const created = createEbpfDriver({
-    objectPath: order.objectPath,
-    pinRoot: `${order.pinRoot}/hyperward`,
-    host: benchHost,
-    now: () => new Date(),
-  })
-  if (!created.known) throw new Error(created.reason)
-  const loaded = created.value
+async function load(): Promise<Driver> {
+  const loaded = await openDriver()
   const door = createDoor()
   await door.install()
   const bridge = await ifindexOf('br0')
@@ -69,7 +63,7 @@ async function load(): Promise<EbpfDriver> {
       endpoint: toBenchEndpointId(endpoint),
       device: endpoint.device,
       ifindex: await ifindexOf(endpoint.device),
-      segment: order.segments === 'one' ? bridge : bridge + index,
+      segment: order.way === 'two' ? bridge + index : bridge,
     })),
   )
   const done = await loaded.reconcile(makeBenchPlan(order.size), attachments)
@@ -78,6 +72,19 @@ async function load(): Promise<EbpfDriver> {
   if (closed !== undefined) throw new Error(`${closed.device} stayed closed: ${closed.reason}`)
   for (const attachment of attachments) await door.open(attachment.ifindex)
   return loaded
+}
+
+async function openDriver(): Promise<Driver> {
+  if (order.way === 'nftables') return createNftablesDriver({ host: benchHost, now: () => new Date() })
+  await execOk('mount', ['-t', 'bpf', 'bpf', order.pinRoot])
+  const created = createEbpfDriver({
+    objectPath: order.objectPath,
+    pinRoot: `${order.pinRoot}/hyperward`,
+    host: benchHost,
+    now: () => new Date(),
+  })
+  if (!created.known) throw new Error(created.reason)
+  return created.value
 }
 
 async function ifindexOf(device: string): Promise<number> {

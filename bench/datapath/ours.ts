@@ -14,8 +14,8 @@ const root = join(import.meta.dirname, '../..')
 const objectPath = join(root, 'dist/bpf/endpoint.bpf.o')
 const loadTimeoutMs = 60_000
 
-/** `one` segment: local packets are handed over directly. `two`: every packet goes through the bridge, the closed door included. */
-export function toOurSubject(name: string, segments: 'one' | 'two'): Subject {
+/** `one` segment: local packets are handed over directly. `two`: every packet goes through the bridge, the closed door included; as it always does with `nftables`. */
+export function toOurSubject(name: string, way: RunnerOrder['way']): Subject {
   return {
     name,
     bridgeNetfilter: false,
@@ -25,7 +25,7 @@ export function toOurSubject(name: string, segments: 'one' | 'two'): Subject {
       const folder = await mkdtemp(join(workspaceFolder, 'ours-'))
       const order: RunnerOrder = {
         size: endpoints.length,
-        segments,
+        way,
         objectPath,
         pinRoot: folder,
         reportPath: `${folder}.report`,

@@ -9,9 +9,9 @@ import { loadLibbpf } from './libbpf.ts'
 import { pinDirectory } from './names.ts'
 import { layout } from './render.ts'
 import { objectPath, createDatapathLab, type DatapathLab, type LabEndpoint } from './testing/datapath-lab.ts'
-import { hasRightSums, protocol, swap, tcp, udp, type Ends } from './testing/frames.ts'
-import { endpointId, makePlan, ruleRef, type PlanVerdict } from './testing/make-plan.ts'
-import { ifindexOf, openRawSocket, type RawSocket } from './testing/raw-socket.ts'
+import { hasRightSums, protocol, swap, tcp, udp, type Ends } from '@hyperward/datapath-testkit'
+import { endpointId, makePlan, ruleRef, type PlanVerdict } from '@hyperward/datapath-testkit'
+import { ifindexOf, openRawSocket, type RawSocket } from '@hyperward/datapath-testkit'
 
 const ends4: Ends = { from: 1, to: 2, source: '10.9.0.1', destination: '10.9.0.2' }
 const ends6: Ends = { from: 1, to: 2, source: 'fd00:9::1', destination: 'fd00:9::2' }

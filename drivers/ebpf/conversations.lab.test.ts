@@ -7,9 +7,9 @@ import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { createDatapathLab, type DatapathLab, type LabEndpoint } from './testing/datapath-lab.ts'
-import { protocol, swap, udp, type Ends } from './testing/frames.ts'
-import { makePlan, type PlanVerdict } from './testing/make-plan.ts'
-import { openRawSocket, type RawSocket } from './testing/raw-socket.ts'
+import { protocol, swap, udp, type Ends } from '@hyperward/datapath-testkit'
+import { makePlan, type PlanVerdict } from '@hyperward/datapath-testkit'
+import { openRawSocket, type RawSocket } from '@hyperward/datapath-testkit'
 
 const seed = 20_261_124
 const ends4: Ends = { from: 1, to: 2, source: '10.9.0.1', destination: '10.9.0.2' }

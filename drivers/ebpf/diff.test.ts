@@ -12,7 +12,7 @@ import { expect, test } from 'vitest'
 
 import type { EndpointRow, Tables } from './desired.ts'
 import { diff, isEmpty, verdictKey, type Difference } from './diff.ts'
-import { address, endpointId, macOf, makePlan, ruleRef } from './testing/make-plan.ts'
+import { address, endpointId, macOf, makePlan, ruleRef } from '@hyperward/datapath-testkit'
 
 const pool = ['10.0.0.1', '10.0.0.2', 'fd00::1', 'fd00::2'].map(address)
 const directions: readonly Direction[] = ['egress', 'ingress']

@@ -20,6 +20,7 @@ import {
 import { exportConnections, importConnections } from './carry.ts'
 import { createReconcile, type ReconcileReport } from './reconcile.ts'
 import type { Attachment } from './desired.ts'
+import { createGateways, type GatewayReport, type Inspection } from './gateways.ts'
 import { decodeEvent } from './events.ts'
 import { loadLibbpf, type Libbpf } from './libbpf.ts'
 import { loadObject, type Loaded, type TableSizes } from './load.ts'
@@ -42,9 +43,15 @@ export interface EbpfDriverOptions {
 
 export interface EbpfDriver {
   /** Makes the kernel what plan and attachments say. null plan: every attachment is closed. What is no longer listed is detached. */
-  reconcile(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<ReconcileReport>
+  reconcile(
+    plan: HostPlan | null,
+    attachments: readonly Attachment[],
+    inspection?: Inspection,
+  ): Promise<ReconcileReport>
   /** Reads maps and filters back and compares them with the last reconcile. What differs is repaired by the next one. */
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
+  /** Health and counters of the gateways; each call judges the probes of the last one and sends new ones. */
+  probeGateways(): Observed<readonly GatewayReport[]>
   /** Reads the kernel and compares it with this plan and these attachments, endpoint by endpoint; changes nothing. */
   inspect(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<Realized>>
   readCounters(): Observed<readonly RuleCounter[]>
@@ -66,6 +73,8 @@ export interface EndpointDrops {
   readonly reason: DropReason
   readonly packets: number
 }
+
+const gatewayCapacity = 64
 
 /** Unknown, with the reason, where the kernel cannot do it: nothing has been attached then, and closed doors stay closed. */
 export function createEbpfDriver(options: EbpfDriverOptions): Observed<EbpfDriver> {
@@ -101,11 +110,15 @@ function start(bpf: Libbpf, loaded: Loaded, options: EbpfDriverOptions): Observe
   const records: Buffer[] = []
   const ring = bpf.openRing(maps.events, (record) => records.push(Buffer.from(record)))
   if (typeof ring === 'number') return unknown(`the ring buffer cannot be opened (errno ${-ring})`)
-  const reconciler = createReconcile(kernel)
+  const gatewayNames = openRegistry<string>(bpf, maps.gateway_names, layout.gatewayName.value, gatewayCapacity)
+  if (!gatewayNames.known) return gatewayNames
+  const gateways = createGateways(bpf, loaded, names.rules, gatewayNames.value)
+  const reconciler = createReconcile(kernel, gateways)
 
   return known({
-    reconcile: (plan, attachments) => reconciler.reconcile(plan, attachments),
+    reconcile: (plan, attachments, inspection) => reconciler.reconcile(plan, attachments, inspection),
     verify: () => reconciler.verify(),
+    probeGateways: () => gateways.probe(),
     inspect: (plan, attachments) => reconciler.inspect(plan, attachments),
     readCounters: () => readRuleCounters(kernel),
     readDrops: () => readDrops(kernel),

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { createDatapathLab, type DatapathLab, type LabEndpoint } from './testing/datapath-lab.ts'
-import { echo, icmp, ip, protocol, tcp, udp, type Ends } from './testing/frames.ts'
-import { makePlan } from './testing/make-plan.ts'
-import { openRawSocket, type RawSocket } from './testing/raw-socket.ts'
+import { echo, icmp, ip, protocol, tcp, udp, type Ends } from '@hyperward/datapath-testkit'
+import { makePlan } from '@hyperward/datapath-testkit'
+import { openRawSocket, type RawSocket } from '@hyperward/datapath-testkit'
 
 // acme's 1 may speak to acme's 2; globex's 3 and acme's 4 are named by no rule
 const plan = makePlan({

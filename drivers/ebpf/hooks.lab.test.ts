@@ -8,6 +8,6 @@ test('a list of hooked taps that cannot be read is unknown, never empty', () => 
   const bpf = loadLibbpf()
   if (!bpf.known) throw new Error(bpf.reason)
   // as: of what is loaded only the list is asked for, by a descriptor that no call accepts
-  const hooks = createHooks(bpf.value, { maps: { hooks: -1 }, programs: { from_vm: -1, to_vm: -1 } } as Loaded)
+  const hooks = createHooks(bpf.value, { maps: { hooks: -1 } } as Loaded, { ingress: -1, egress: -1 })
   expect(hooks.known()).toEqual({ known: false, reason: 'the list of hooked taps cannot be read (errno 9)' })
 })

@@ -1,5 +1,5 @@
 /**
- * Our two filters on a tap: attached, exchanged, taken away. A clsact is removed only when we made it and no filter of anybody else is left on it.
+ * Our two filters on a tap (or a gateway's port): attached, exchanged, taken away. A clsact is removed only when we made it and no filter of anybody else is left on it.
  */
 import { known, unknown, type Observed } from '@hyperward/model'
 import { exec } from '@hyperward/os'
@@ -26,12 +26,17 @@ const EINVAL = -22
 const ENODEV = -19
 const madeByUs = 1
 
-export function createHooks(bpf: Libbpf, loaded: Loaded): Hooks {
+/** `programs`: descriptors of what is attached to each direction. */
+export function createHooks(
+  bpf: Libbpf,
+  loaded: Loaded,
+  programs: Readonly<Record<TcPlace['direction'], number>>,
+): Hooks {
   const places = (ifindex: number): readonly (TcPlace & { readonly fd: number })[] => [
-    { ifindex, direction: 'ingress', fd: loaded.programs.from_vm },
-    { ifindex, direction: 'egress', fd: loaded.programs.to_vm },
+    { ifindex, direction: 'ingress', fd: programs.ingress },
+    { ifindex, direction: 'egress', fd: programs.egress },
   ]
-  const ids = { ingress: bpf.programId(loaded.programs.from_vm), egress: bpf.programId(loaded.programs.to_vm) }
+  const ids = { ingress: bpf.programId(programs.ingress), egress: bpf.programId(programs.egress) }
 
   return {
     async attach(ifindex, device) {

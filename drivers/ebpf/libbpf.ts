@@ -46,6 +46,8 @@ export interface Libbpf {
   query(place: TcPlace, handle: number, priority: number): number
   /** Runs a syscall program on `context`, which it may change. */
   run(programFd: number, context: Uint8Array): number
+  /** Runs a program of type tc on a frame; what it answers, or a negative errno. */
+  runOnFrame(programFd: number, frame: Uint8Array): number
   openRing(fd: number, onRecord: (record: Uint8Array) => void): Ring | number
   closeFd(fd: number): void
   /** null = no such interface in this network namespace. */
@@ -289,6 +291,11 @@ function bind(bpf: ReturnType<typeof koffi.load>, libc: ReturnType<typeof koffi.
       const options = { sz: koffi.sizeof(runType), ctx_in: context, ctx_size_in: context.length, retval: 0 }
       const result = toInt(testRun(fd, options))
       return result < 0 ? result : options.retval === 0 ? 0 : -22
+    },
+    runOnFrame(fd, frame) {
+      const options = { sz: koffi.sizeof(runType), data_in: frame, data_size_in: frame.length, repeat: 1, retval: 0 }
+      const result = toInt(testRun(fd, options))
+      return result < 0 ? result : options.retval
     },
     openRing(fd, onRecord) {
       const callback = koffi.register((_context: unknown, data: unknown, bytes: number) => {

@@ -82,11 +82,18 @@ function chosenEntries(name: PinnedMapName, sizes: TableSizes): number | null {
     case 'counters':
     case 'rates':
     case 'rule_names':
+    case 'steering':
       return sizes.rules ?? null
     case 'control_map':
     case 'zones':
     case 'hooks':
     case 'events':
+    case 'gateways':
+    case 'gateway_state':
+    case 'gateway_ports':
+    case 'gateway_counts':
+    case 'gateway_seen':
+    case 'gateway_names':
     case 'addresses':
     case 'networks4':
     case 'networks6':

@@ -25,11 +25,27 @@ export const pinnedMapNames = [
   'endpoint_names',
   'hooks',
   'events',
+  'steering',
+  'gateways',
+  'gateway_state',
+  'gateway_ports',
+  'gateway_counts',
+  'gateway_seen',
+  'gateway_names',
   ...tableNames,
 ] as const
 export type PinnedMapName = (typeof pinnedMapNames)[number]
 
-export const programNames = ['from_vm', 'to_vm', 'set_control', 'collect', 'carry_in'] as const
+export const programNames = [
+  'from_vm',
+  'to_vm',
+  'set_control',
+  'collect',
+  'carry_in',
+  'from_gateway',
+  'to_gateway',
+  'send_probe',
+] as const
 export type ProgramName = (typeof programNames)[number]
 
 /** Our filters on a tap's clsact are known by this handle at this priority; every other filter is somebody else's. */

@@ -1,10 +1,9 @@
 // `inspect` of the driver in the real kernel: what is loaded is found to be the plan, and each thing changed behind our back is told at its endpoint.
+import { makePlan, protocol, type PlanVerdict } from '@hyperward/datapath-testkit'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 import type { Realized } from './realized.ts'
 import { createDatapathLab, type DatapathLab, type LabEndpoint } from './testing/datapath-lab.ts'
-import { protocol } from './testing/frames.ts'
-import { makePlan, type PlanVerdict } from './testing/make-plan.ts'
 
 let lab: DatapathLab
 let a: LabEndpoint

@@ -7,6 +7,7 @@ import { known, type EndpointId, type HostPlan, type Observed } from '@hyperward
 import { fillSlot, runSteps, setControl, type Kernel } from './apply.ts'
 import { toDesired, type Attachment, type EndpointRow, type Tables } from './desired.ts'
 import { diff, isEmpty, stepCount, type Current, type Difference } from './diff.ts'
+import { noInspection, type Gateways, type Inspection } from './gateways.ts'
 import { createHooks } from './hooks.ts'
 import { openTables, readControl, readEndpoints, readTables } from './observe.ts'
 import { tableNames, type TableName } from './names.ts'
@@ -30,7 +31,11 @@ export interface EndpointReport {
 }
 
 interface Reconciler {
-  reconcile(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<ReconcileReport>
+  reconcile(
+    plan: HostPlan | null,
+    attachments: readonly Attachment[],
+    inspection?: Inspection,
+  ): Promise<ReconcileReport>
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
   inspect(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<Realized>>
   close(): void
@@ -38,9 +43,9 @@ interface Reconciler {
 
 type TableFds = Readonly<Record<TableName, number>>
 
-export function createReconcile(kernel: Kernel): Reconciler {
+export function createReconcile(kernel: Kernel, gateways: Gateways): Reconciler {
   const { bpf, loaded, names } = kernel
-  const hooks = createHooks(bpf, loaded)
+  const hooks = createHooks(bpf, loaded, { ingress: loaded.programs.from_vm, egress: loaded.programs.to_vm })
   /** What the kernel holds; null = must be read first. */
   let current: Current | null = null
   let tables: TableFds | null = null
@@ -48,10 +53,14 @@ export function createReconcile(kernel: Kernel): Reconciler {
   let last: { readonly plan: HostPlan | null; readonly attachments: readonly Attachment[] } | null = null
   let queue: Promise<unknown> = Promise.resolve()
 
-  function reconcile(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<ReconcileReport> {
+  function reconcile(
+    plan: HostPlan | null,
+    attachments: readonly Attachment[],
+    inspection: Inspection = noInspection,
+  ): Promise<ReconcileReport> {
     const begun = performance.now()
     const result = queue.then(async () => {
-      const outcome = await round(plan, attachments)
+      const outcome = await round(plan, attachments, inspection)
       if (outcome.report.outcome === 'failed') {
         // half done is not known: the next round reads back and fills anew
         current = null
@@ -66,6 +75,7 @@ export function createReconcile(kernel: Kernel): Reconciler {
   async function round(
     plan: HostPlan | null,
     attachments: readonly Attachment[],
+    inspection: Inspection,
   ): Promise<{ report: ReconcileReport }> {
     const wanted = toDesired(plan, attachments)
     const refused = new Map<number, string>()
@@ -90,11 +100,16 @@ export function createReconcile(kernel: Kernel): Reconciler {
     })
     const read = readCurrent()
     if (typeof read === 'string') return report('failed', read)
+    // rules learn their gateways before they are in force
+    const steering = await gateways.apply(plan, inspection, new Set(wanted.endpoints.keys()))
+    if (steering !== null) return report('failed', steering)
+    const ports = gateways.ports()
+    if (!ports.known) return report('failed', ports.reason)
     const hooked = hooks.known()
     // taps that carry a filter of ours, and are not known, could not be let go
     if (!hooked.known) return report('failed', hooked.reason)
     const gone = [...new Set([...hooked.value, ...read.endpoints.keys()])].filter(
-      (ifindex) => !wanted.endpoints.has(ifindex),
+      (ifindex) => !wanted.endpoints.has(ifindex) && !ports.value.has(ifindex),
     )
     const fresh = attachments.filter(({ ifindex }) => !attached.has(ifindex))
     // without a plan the tables stay as they are: every endpoint is closed, which needs none
@@ -202,6 +217,7 @@ export function createReconcile(kernel: Kernel): Reconciler {
       attached.delete(ifindex)
       drift.push(`${device}: ${found}`)
     }
+    drift.push(...gateways.drift())
     current = null
     const read = readCurrent()
     if (typeof read === 'string') return { known: false, reason: read }

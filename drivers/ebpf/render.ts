@@ -27,6 +27,12 @@ export const layout = {
   endpointName: { key: 4, value: 64 },
   hook: { key: 4, value: 4 },
   conn: { key: 40, value: 104 },
+  steering: { key: 4, value: 16 },
+  gateway: { key: 4, value: 8 },
+  gatewayState: { key: 4, value: 16 },
+  gatewayCounter: { key: 4, value: 32 },
+  gatewaySeen: { key: 4, value: 16 },
+  gatewayName: { key: 4, value: 64 },
   event: 88,
 } as const
 

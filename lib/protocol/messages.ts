@@ -77,6 +77,8 @@ export const agentEventSchema = z.strictObject({
     'libvirt-back',
     'kernel-lacks',
     'vm-metadata',
+    'gateway-down',
+    'gateway-up',
   ]),
   at: text,
   endpoint: text.nullable(),

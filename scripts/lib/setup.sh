@@ -17,6 +17,7 @@ hyperward_packages=(
   busybox-static cpio e2fsprogs
   postgresql-15
   iptables ipset ebtables
+  openvswitch-switch
 )
 
 guard_mark='# made by hyperward scripts/lib/setup.sh for the time of an installation'

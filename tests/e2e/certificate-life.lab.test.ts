@@ -82,6 +82,7 @@ async function startEngine(overrides: Partial<EngineOptions> = {}): Promise<Engi
     kernel: 'test',
     stream: `stream-${Math.random()}`,
     datapath: kernel.datapath,
+    driver: { name: 'ebpf', reason: 'it is the model’s' },
     kernelLacks: null,
     door: kernel.door,
     store: createPlanStore({

@@ -12,9 +12,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { sha256 } from '../../core/policy/testing/sha256.ts'
 import { createDatapathLab, type DatapathLab, type LabEndpoint } from '../../drivers/ebpf/testing/datapath-lab.ts'
-import { echo, ip, protocol, tcp, udp, type Ends } from '../../drivers/ebpf/testing/frames.ts'
-import { macOf } from '../../drivers/ebpf/testing/make-plan.ts'
-import { openRawSocket, type RawSocket } from '../../drivers/ebpf/testing/raw-socket.ts'
+import { echo, ip, protocol, tcp, udp, type Ends } from '@hyperward/datapath-testkit'
+import { macOf } from '@hyperward/datapath-testkit'
+import { openRawSocket, type RawSocket } from '@hyperward/datapath-testkit'
 
 const seeds = [20_261_124, 7, 4_242] as const
 const setsPerSeed = 10

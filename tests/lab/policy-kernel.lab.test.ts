@@ -29,8 +29,8 @@ import { loadLibbpf, type Libbpf } from '../../drivers/ebpf/libbpf.ts'
 import { pinDirectory } from '../../drivers/ebpf/names.ts'
 import { layout } from '../../drivers/ebpf/render.ts'
 import { createDatapathLab, type DatapathLab } from '../../drivers/ebpf/testing/datapath-lab.ts'
-import { echo, icmp, ip, protocol, sctp, tcp, udp, type Ends } from '../../drivers/ebpf/testing/frames.ts'
-import { ifindexOf, openRawSocket, type RawSocket } from '../../drivers/ebpf/testing/raw-socket.ts'
+import { echo, icmp, ip, protocol, sctp, tcp, udp, type Ends } from '@hyperward/datapath-testkit'
+import { ifindexOf, openRawSocket, type RawSocket } from '@hyperward/datapath-testkit'
 
 const seeds = [20_261_123, 3, 1_917] as const
 const worldsPerSeed = 24

@@ -23,6 +23,12 @@ const layers: readonly { readonly place: string; readonly may: readonly string[]
     may: ['core/model', 'lib/os'],
     reason: 'a driver enforces a plan; it never knows policy',
   },
+  { place: 'drivers/ovs', may: ['core/model', 'lib/os'], reason: 'a driver enforces a plan; it never knows policy' },
+  {
+    place: 'drivers/nftables-endpoint',
+    may: ['core/model', 'lib/os'],
+    reason: 'a driver enforces a plan; it never knows policy',
+  },
   {
     place: 'drivers/libvirt',
     may: ['core/model', 'lib/os'],
@@ -37,6 +43,11 @@ const layers: readonly { readonly place: string; readonly may: readonly string[]
     place: 'lib/testkit',
     may: ['core/model', 'lib/os', 'drivers/libvirt'],
     reason: 'the lab makes hosts and guests, never product state',
+  },
+  {
+    place: 'lib/datapath-testkit',
+    may: ['core/model', 'lib/testkit'],
+    reason: 'the same frames and tables for every driver, so it knows none',
   },
   {
     place: 'apps/center',
@@ -55,6 +66,7 @@ const layers: readonly { readonly place: string; readonly may: readonly string[]
       'lib/reconciler',
       'drivers/ebpf',
       'drivers/nftables',
+      'drivers/nftables-endpoint',
       'drivers/libvirt',
     ],
     reason: 'of policy only the plan parser: a plan leaves nothing to decide on the host',

@@ -25,6 +25,7 @@ function makeBench(kernel = createKernelModel()): Bench {
       door: kernel.door,
       held: () => bench.held,
       observeTaps: async () => bench.taps,
+      observeInspection: async () => ({ gateways: [], failOpen: [] }),
       isSameLink: (link) => kernel.isSameLink(link),
     }),
   }

@@ -12,9 +12,9 @@ import type { Round } from '@hyperward/reconciler'
 import type { HeldPlan } from '../plan/plan-store.ts'
 import type { Tap, TapLink } from '../taps/tap.ts'
 
-/** Of drivers/ebpf, what a round needs. */
+/** Of drivers/ebpf and drivers/nftables-endpoint, what a round needs. */
 export interface Datapath {
-  reconcile(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<DatapathReport>
+  reconcile(plan: HostPlan | null, attachments: readonly Attachment[], inspection?: Inspection): Promise<DatapathReport>
 }
 
 export interface Attachment {
@@ -22,6 +22,24 @@ export interface Attachment {
   readonly ifindex: number
   readonly device: string
   readonly segment: number
+}
+
+/** What inspects on this host, and where it is plugged in now. */
+export interface Inspection {
+  readonly gateways: readonly {
+    readonly name: string
+    readonly inside: GatewayPort
+    readonly outside: GatewayPort
+    readonly profiles: readonly string[]
+    readonly draining: boolean
+  }[]
+  readonly failOpen: readonly string[]
+}
+
+export interface GatewayPort {
+  readonly device: string
+  /** null = not there now. */
+  readonly ifindex: number | null
 }
 
 export interface DatapathReport {
@@ -50,6 +68,7 @@ export interface EnforcerOptions {
   readonly observeTaps: () => Promise<Observed<readonly Tap[]>>
   /** Whether the device of that name still is the one with that ifindex. */
   readonly isSameLink: (link: TapLink) => Promise<boolean>
+  readonly observeInspection: () => Promise<Inspection>
 }
 
 export interface EnforceRound extends Round {
@@ -112,7 +131,7 @@ export function createEnforcer(options: EnforcerOptions): Enforcer {
     const guarded = new Set(present.flatMap((tap) => (planned.has(tap.endpoint) ? [tap.ifindex] : [])))
     await doors.closeAllBut(guarded, present)
 
-    const report = await options.datapath.reconcile(held?.plan ?? null, present)
+    const report = await options.datapath.reconcile(held?.plan ?? null, present, await options.observeInspection())
     if (report.outcome !== 'failed') enforced = { plan: held?.plan ?? null, taps }
     const told = new Map(report.endpoints.map((endpoint) => [endpoint.endpoint, endpoint]))
     const endpoints: EndpointStatus[] = []

@@ -3,9 +3,22 @@ import type { DatapathEvent, EndpointId, HostPlan, Observed, RuleCounter } from 
 import type { Attachment, Datapath } from './enforcer.ts'
 import type { DatapathRealized } from './inspect-host.ts'
 
-/** Of drivers/ebpf, all the engine uses. */
+/** Of one gateway: its health, and what went through it. */
+export interface GatewayReport {
+  readonly name: string
+  readonly state: 'up' | 'down'
+  readonly draining: boolean
+  readonly reason: string | null
+  readonly packets: number
+  readonly bytes: number
+  readonly returned: number
+  readonly refused: number
+}
+
+/** Of drivers/ebpf and drivers/nftables-endpoint, all the engine uses. */
 export interface EngineDatapath extends Datapath {
   verify(): Promise<Observed<{ readonly drift: readonly string[] }>>
+  probeGateways(): Observed<readonly GatewayReport[]>
   inspect(plan: HostPlan | null, attachments: readonly Attachment[]): Promise<Observed<DatapathRealized>>
   readCounters(): Observed<readonly RuleCounter[]>
   pollEvents(onEvent: (event: DatapathEvent) => void): Observed<number>
@@ -27,6 +40,7 @@ export function createClosedDatapath(reason: string): EngineDatapath {
       return { outcome: 'failed', reason, steps: 0, endpoints }
     },
     verify: async () => ({ known: false, reason }),
+    probeGateways: () => ({ known: true, value: [] }),
     inspect: async () => ({ known: false, reason }),
     readCounters: () => ({ known: true, value: [] }),
     pollEvents: () => ({ known: true, value: 0 }),

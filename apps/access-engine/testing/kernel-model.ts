@@ -45,6 +45,7 @@ export function createKernelModel(): KernelModel {
     datapath: {
       reconcile: async (plan, attachments) => reconcile(plan, attachments),
       verify: async () => ({ known: true, value: { drift: model.drift.splice(0) } }),
+      probeGateways: () => ({ known: true, value: [] }),
       inspect: async (plan, attachments) => ({
         known: true,
         value: {

@@ -18,6 +18,8 @@ export interface OneHost {
   loadDoor(): Promise<void>
   startCenter(): Promise<RunningProcess>
   enroll(): Promise<void>
+  /** Other configuration beside what every host has, for the engine's next start. */
+  configure(extra: Readonly<Record<string, unknown>>): void
   /** A command of the engine, however it ends. */
   engine(command: string, ...args: readonly string[]): Promise<ExecResult>
   startAgent(): Promise<RunningProcess>
@@ -34,23 +36,25 @@ export interface EngineStatus {
   readonly plan: { readonly revision?: number; readonly state?: string }
   readonly libvirt?: { readonly known: boolean }
   readonly channel?: { readonly kind: string }
+  readonly datapath?: { readonly name: string; readonly reason: string }
   readonly lastRound?: {
     readonly outcome: string
     readonly endpoints: readonly { readonly vmName: string; readonly state: string; readonly reason: string | null }[]
   } | null
 }
 
-export async function createOneHost(prefix: string): Promise<OneHost> {
+/** `extra`: configuration beside what every host has. */
+export async function createOneHost(prefix: string, extra: Readonly<Record<string, unknown>> = {}): Promise<OneHost> {
   const lab = await createLab({ prefix })
   try {
-    return await open(lab)
+    return await open(lab, extra)
   } catch (error) {
     await lab.close()
     throw error
   }
 }
 
-async function open(lab: Lab): Promise<OneHost> {
+async function open(lab: Lab, extra: Readonly<Record<string, unknown>>): Promise<OneHost> {
   const fabric = await createFabric(lab, { hosts: ['north'] })
   const [host] = fabric.hosts
   if (host === undefined) throw new Error('the fabric has no host')
@@ -60,11 +64,13 @@ async function open(lab: Lab): Promise<OneHost> {
   let starts = 0
   mkdirSync(join(host.dir, 'lib/hyperward'), { recursive: true, mode: 0o700 })
   const objectPath = join(root, 'dist/bpf/endpoint.bpf.o')
-  writeFileSync(
-    join(host.dir, 'lib/hyperward/access-engine.json'),
-    JSON.stringify({ host: host.name, objectPath, logLevel: 'debug' }),
-    { mode: 0o600 },
-  )
+  const configure: OneHost['configure'] = (more) =>
+    writeFileSync(
+      join(host.dir, 'lib/hyperward/access-engine.json'),
+      JSON.stringify({ host: host.name, objectPath, logLevel: 'debug', ...more }),
+      { mode: 0o600 },
+    )
+  configure(extra)
   const cli = (...args: readonly string[]): Promise<ExecResult> =>
     lab.exec(fabric.managementNetns, join(root, 'hyperward'), args, {
       env: {
@@ -109,6 +115,7 @@ async function open(lab: Lab): Promise<OneHost> {
       await mustEngine('enroll', '--center', `https://${listen}`, '--token-file', '/var/lib/hyperward/token')
     },
     engine,
+    configure,
     // with exactly the capabilities of packaging/hyperward-access-engine.service: what needs more fails here
     startAgent: () =>
       host.start(

@@ -8,6 +8,7 @@ import {
   lintPolicy,
   listChanges,
   parsePolicy,
+  proveAhead,
   proveGuarantees,
   reachOf,
   recommend,
@@ -67,7 +68,7 @@ export interface PolicyQuestionKinds {
   readonly explain: { readonly ask: Ask & { readonly packet: Packet }; readonly answer: ApiExplanation }
   /** As core/policy tells them, for the publisher. */
   readonly guarantees: { readonly ask: Ask; readonly answer: readonly GuaranteeResult[] }
-  readonly prove: { readonly ask: Ask; readonly answer: ApiProveResult }
+  readonly prove: { readonly ask: Ask & { readonly nowMs: number }; readonly answer: ApiProveResult }
   readonly reach: { readonly ask: Ask & { readonly addresses: readonly Address[] }; readonly answer: ApiReachResult }
   readonly lint: {
     readonly ask: Ask & { readonly nowMs: number; readonly hits: readonly (readonly [RuleRef, number])[] }
@@ -122,9 +123,11 @@ export const answerers: Answerers = {
   },
   explain: ({ packet, ...ask }) => tellExplanation(explain(toResolved(ask).resolved, packet)),
   guarantees: (ask) => proveGuarantees(toResolved(ask).resolved),
-  prove(ask) {
+  prove({ nowMs, ...ask }) {
     const { resolved, warnings } = toResolved(ask)
-    return { guarantees: proveGuarantees(resolved).map(tellProof), warnings }
+    const results = proveGuarantees(resolved)
+    const ahead = proveAhead(resolved, results, { now: nowMs }).map((each) => ({ ...each }))
+    return { guarantees: results.map(tellProof), warnings: [...warnings, ...ahead] }
   },
   reach({ addresses, ...ask }) {
     const { resolved, warnings } = toResolved(ask)

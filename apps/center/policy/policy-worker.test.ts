@@ -41,7 +41,7 @@ function hardPolicy(guarantees: number): string {
 }
 
 const text = (policy: string) => ({ kind: 'text', text: policy, file: 'policy.yaml', nowMs: 0 }) as const
-const easy = { policy: text(samplePolicy()), inventory: makeInventory(2) }
+const easy = { policy: text(samplePolicy()), inventory: makeInventory(2), nowMs: 0 }
 
 test('a question that takes seconds keeps nobody else waiting', async () => {
   worker = createPolicyWorker()
@@ -52,7 +52,11 @@ test('a question that takes seconds keeps nobody else waiting', async () => {
     last = performance.now()
   }, 10)
   const begun = performance.now()
-  const { guarantees } = await worker.ask('prove', { policy: text(hardPolicy(150)), inventory: makeInventory(1500) })
+  const { guarantees } = await worker.ask('prove', {
+    policy: text(hardPolicy(150)),
+    inventory: makeInventory(1500),
+    nowMs: 0,
+  })
   clearInterval(beat)
   expect(guarantees).toHaveLength(150)
   const took = performance.now() - begun
@@ -62,7 +66,7 @@ test('a question that takes seconds keeps nobody else waiting', async () => {
 
 test('a question that takes too long is given up, and the next one is answered', async () => {
   worker = createPolicyWorker({ limitMs: 1500 })
-  const hard = { policy: text(hardPolicy(5000)), inventory: makeInventory(3000) }
+  const hard = { policy: text(hardPolicy(5000)), inventory: makeInventory(3000), nowMs: 0 }
   await expect(worker.ask('prove', hard)).rejects.toMatchObject({ code: 'policy.question-too-long' })
   expect(await worker.ask('prove', easy)).toMatchObject({ guarantees: [] })
 })
@@ -78,7 +82,7 @@ test('a document with errors fails with all of them', async () => {
 
 test('what is asked when the center stops is given up at once', async () => {
   worker = createPolicyWorker()
-  const asked = worker.ask('prove', { policy: text(hardPolicy(5000)), inventory: makeInventory(3000) })
+  const asked = worker.ask('prove', { policy: text(hardPolicy(5000)), inventory: makeInventory(3000), nowMs: 0 })
   const given = expect(asked).rejects.toMatchObject({ code: 'policy.question-too-long' })
   await new Promise((resolve) => setTimeout(resolve, 300))
   await worker.close()

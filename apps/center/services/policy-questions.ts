@@ -68,7 +68,7 @@ export function createPolicyQuestions(
     (await readFlows(store, { sinceTime, host, tenant, limit: most })).map(toApiFlow)
 
   return {
-    prove: async (asked) => worker.ask('prove', await toAsk(asked)),
+    prove: async (asked) => worker.ask('prove', { ...(await toAsk(asked)), nowMs: clock().getTime() }),
     reach: async (asked, addresses) => worker.ask('reach', { ...(await toAsk(asked)), addresses }),
     async lint(asked) {
       // refs of the store were given to hosts by a center

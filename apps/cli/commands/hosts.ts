@@ -25,6 +25,8 @@ export const hosts: Run<'hosts'> = async ({ context }) => {
     host.drift,
     host.rssBytes === null ? none : toSize(host.rssBytes),
     toAge(text, host.lastSeenAt, io.now()),
+    // its name; the reason for it is in the answer of --json
+    host.driver?.split(':')[0] ?? none,
     host.software ?? none,
   ])
   out.table(
@@ -38,6 +40,7 @@ export const hosts: Run<'hosts'> = async ({ context }) => {
       { title: text('cli.column.drift'), align: 'right' },
       { title: text('cli.column.memory'), align: 'right' },
       { title: text('cli.column.seen') },
+      { title: text('cli.column.driver') },
       { title: text('cli.column.software') },
     ],
     rows,

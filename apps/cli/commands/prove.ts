@@ -39,19 +39,23 @@ export const prove: Run<'prove'> = async ({ values, positionals, context }) => {
 
 async function proveFiles({ io }: CommandContext, paths: readonly string[], inventoryPath: string): Promise<Proved> {
   if (paths.length === 0) throw UsageError.of('cli.usage.needs', { first: '--inventory', second: 'FILE' }, 'prove')
-  const { activeAt, proveGuarantees, resolve, tellProof, validateAgainst } = await import('@hyperward/policy')
+  const { activeAt, proveAhead, proveGuarantees, resolve, tellProof, validateAgainst } =
+    await import('@hyperward/policy')
   const { loadInventory, loadPolicy } = await import('../offline.ts')
   const policy = loadPolicy(await readPolicyDocument(paths, io))
   const inventory = loadInventory(await readDocument(inventoryPath, io))
-  const resolved = resolve(activeAt(policy.value, io.now().getTime()), inventory.value)
-  const guarantees = proveGuarantees(resolved).map(tellProof)
+  const now = io.now().getTime()
+  const resolved = resolve(activeAt(policy.value, now), inventory.value)
+  const results = proveGuarantees(resolved)
   const warnings = [
     ...policy.warnings,
     ...inventory.warnings,
     ...validateAgainst(policy.value, inventory.value),
     ...resolved.problems,
+    ...proveAhead(resolved, results, { now }),
   ]
   const sources = toSources(policy.document, inventory.document)
+  const guarantees = results.map(tellProof)
   return { guarantees, warnings, sources, answer: { guarantees, warnings } }
 }
 

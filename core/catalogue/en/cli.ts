@@ -136,6 +136,7 @@ export const cliEn = {
   'cli.column.in-force': 'in force',
   'cli.column.revision': 'revision',
   'cli.column.drift': 'drift',
+  'cli.column.driver': 'driver',
   'cli.column.enforced': 'enforced',
   'cli.column.closed': 'closed',
   'cli.column.memory': 'memory',

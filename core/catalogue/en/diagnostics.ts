@@ -33,8 +33,11 @@ export const diagnosticsEn = {
   'group.mixed-selector':
     'The group "{group}" has both {first} and {second}. Keep one; to join them, make two groups and name both under groups.',
   'group.unknown': 'There is no group "{group}".[ Did you mean "{nearest}"?]',
+  'guarantee.breaks-later': 'The guarantee "{guarantee}" holds now, and no more from {time} on: {breach}.',
   'guarantee.names-nothing':
     'Nothing is in "{field}" of the guarantee "{guarantee}", so it says nothing about this inventory.',
+  'guarantee.not-foreseen':
+    'Schedules and dates make so many different sets of rules that only the first {most} were proved: nothing is said of what holds from {time} on.',
   'guarantee.one-statement': 'The guarantee "{guarantee}" must have exactly one of never, always and only-through.',
   'host.malformed': '"{text}" is not a host name. Use lower-case letters, digits, "." and "-", at most 63 characters.',
   'icmp-type.unknown': '"{text}" is not an {protocol} type. Write a number from 0 to 255 or a name such as {example}.',

@@ -127,6 +127,7 @@ export const cliZhCn: Readonly<Record<keyof typeof cliEn, string>> = {
   'cli.column.in-force': '生效',
   'cli.column.revision': '修订号',
   'cli.column.drift': '漂移',
+  'cli.column.driver': '驱动',
   'cli.column.enforced': '受保护',
   'cli.column.closed': '关闭',
   'cli.column.memory': '内存',

@@ -30,7 +30,9 @@ export const diagnosticsZhCn = {
   'group.mixed-selector':
     '组“{group}”同时有 {first} 和 {second}。请只保留一个；要合并时，请建两个组并在 groups 下同时列出。',
   'group.unknown': '没有名为“{group}”的组。[您是否要写“{nearest}”？]',
+  'guarantee.breaks-later': '保证“{guarantee}”目前成立，但自 {time} 起不再成立：{breach}。',
   'guarantee.names-nothing': '保证“{guarantee}”的“{field}”中没有任何对象，因此它对此清单没有任何说明。',
+  'guarantee.not-foreseen': '时间表和日期形成的规则组合过多，只证明了前 {most} 种：对 {time} 之后的情况不作说明。',
   'guarantee.one-statement': '保证“{guarantee}”必须恰好有 never、always、only-through 中的一个。',
   'host.malformed': '“{text}”不是主机名。请使用小写字母、数字、“.”和“-”，最多 63 个字符。',
   'icmp-type.unknown': '“{text}”不是 {protocol} 类型。请写 0 到 255 的数字，或 {example} 这样的名称。',

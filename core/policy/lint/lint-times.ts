@@ -3,6 +3,7 @@ import type { Policy, Rule } from '@hyperward/model'
 
 import type { Report } from '../document/report.ts'
 import type { LintOptions } from './lint-policy.ts'
+import { describeMoment } from '../schedule/describe-moment.ts'
 import { nameRule } from './name-rule.ts'
 
 type TimeOptions = LintOptions & { readonly expiringWithinMs: number }
@@ -16,7 +17,7 @@ export function lintTimes(policy: Policy, options: TimeOptions, dead: ReadonlySe
     const { expires } = rule
     if (expires !== undefined && expires <= now) tellExpired(rule, report)
     else if (expires !== undefined && expires - now <= expiringWithinMs)
-      report.add('lint.expiring', rule.ref, rule.place, { ...params, date: toDate(expires) }, 'warning')
+      report.add('lint.expiring', rule.ref, rule.place, { ...params, date: describeMoment(expires) }, 'warning')
     if (rule.monitor) {
       if (expires === undefined) report.add('lint.monitor-forgotten', rule.ref, rule.place, params, 'warning')
       continue
@@ -25,19 +26,13 @@ export function lintTimes(policy: Policy, options: TimeOptions, dead: ReadonlySe
     if (hits === undefined || rule.action === 'pass' || dead.has(rule)) continue
     const use = hits.get(rule.ref)
     if (use !== undefined && use.hits === 0) {
-      const since = use.since === null ? '' : toDate(use.since)
+      const since = use.since === null ? '' : describeMoment(use.since)
       report.add('lint.unused-rule', rule.ref, rule.place, { ...params, since }, 'warning')
     }
   }
 }
 
 function tellExpired(rule: Rule, report: Report): void {
-  const params = { rule: nameRule(rule), date: rule.expires === undefined ? '' : toDate(rule.expires) }
+  const params = { rule: nameRule(rule), date: rule.expires === undefined ? '' : describeMoment(rule.expires) }
   report.add('lint.expired', rule.ref, rule.place, params, 'warning')
-}
-
-/** `2026-11-24 08:00 UTC`. */
-function toDate(at: number): string {
-  const format = new Intl.DateTimeFormat('sv-SE', { timeZone: 'UTC', dateStyle: 'short', timeStyle: 'short' })
-  return `${format.format(at)} UTC`
 }

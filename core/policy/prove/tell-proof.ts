@@ -4,7 +4,7 @@ import type { GroupName, Guarantee, TenantName } from '@hyperward/model'
 import type { ExplainedAddress } from '../explain/explain.ts'
 import { tellExplanation, type ToldExplanation } from '../explain/tell-explanation.ts'
 import { describeRange } from '../symbolic/describe-services.ts'
-import type { GuaranteeResult } from './prove-guarantees.ts'
+import type { Counterexample, GuaranteeResult } from './prove-guarantees.ts'
 
 export interface ToldGuarantee {
   readonly name: GroupName
@@ -46,13 +46,16 @@ export function tellProof(result: GuaranteeResult): ToldGuarantee {
 /** A guarantee that does not hold, with the packet that shows it, as one sentence without its stop. */
 export function describeBreach({ guarantee, counterexample }: GuaranteeResult): string {
   const claim = `guarantee ${guarantee.name} (${guarantee.kind}) does not hold`
-  if (counterexample === null) return claim
-  const { packet, explanation } = counterexample
+  return counterexample === null ? claim : `${claim}: ${describeCounterexample(counterexample)}`
+}
+
+/** The packet and its fate: `tcp 22 from … to … is allow (ingress: allow by …)`. */
+export function describeCounterexample({ packet, explanation }: Counterexample): string {
   const { protocol, port = 0 } = packet
   const service = describeRange({ protocol, from: port, to: port })
   const sides = explanation.sides.map((side) => `${side.direction}: ${side.action} by ${side.ref}`)
   const fate = sides.length === 0 ? explanation.verdict : `${explanation.verdict} (${sides.join('; ')})`
-  return `${claim}: ${service} from ${describeParty(explanation.source)} to ${describeParty(explanation.destination)} is ${fate}`
+  return `${service} from ${describeParty(explanation.source)} to ${describeParty(explanation.destination)} is ${fate}`
 }
 
 function describeParty({ address, tenant, vmName }: ExplainedAddress): string {

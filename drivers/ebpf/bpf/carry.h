@@ -26,6 +26,7 @@ int carry_in(struct carry_args *args)
 		return 0;
 	}
 	conn.last_ns = now_ns();
+	conn.gateway = 0;
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
 		conn.tap[i] = 0;

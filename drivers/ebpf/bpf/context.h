@@ -14,13 +14,20 @@ struct context {
 	__u32 slot;
 	__u32 epoch;
 	__u32 mark;
-	__u32 from; /* 1 in from_vm */
+	__u16 from; /* 1 in from_vm */
+	__u16 inspected; /* has been through a gateway of this host */
 };
 
 static __always_inline int drop(const struct packet *packet, const struct context *context, __u32 endpoint, __u32 reason)
 {
 	tell_drop(packet, endpoint, reason, 0, ACTION_DROP << 8 | (context->from ? EGRESS : INGRESS) << 1);
 	return DROP;
+}
+
+/* What came out of a gateway on its way to a tap of this host; differs from the mark of what is judged, and is never 0. */
+static __always_inline __u32 inspected_mark(__u32 mark)
+{
+	return mark == 1 ? 2 : mark ^ 1;
 }
 
 static __always_inline __u64 place(const struct endpoint *endpoint, __u32 direction)
@@ -36,7 +43,7 @@ __noinline int deny(struct __sk_buff *skb, const struct packet *packet, const st
 		return DROP;
 	__u32 endpoint = endpoint_and_direction;
 	count_rule(decision->rule, packet->packets, packet->bytes, 1);
-	/* inspected traffic goes through a gateway; none is known here, so it goes nowhere */
+	/* inspected traffic goes through a gateway; none serves here, so it goes nowhere */
 	tell_drop(packet, endpoint, decision->action == ACTION_INSPECT ? REASON_NO_GATEWAY : REASON_POLICY, decision->rule,
 		  (__u64)decision->rate << 32 | decision->action << 8 | (endpoint_and_direction >> 32) << 1 |
 			  (decision->flags & VERDICT_LOG));

@@ -11,6 +11,7 @@
 #include <bpf/bpf_endian.h>
 #include "link.h"
 #include "related.h"
+#include "steer.h"
 #include "track.h"
 
 static __always_inline int enforce(struct __sk_buff *skb, __u32 from)
@@ -24,9 +25,15 @@ static __always_inline int enforce(struct __sk_buff *skb, __u32 from)
 		skb->mark = 0;
 		return PASS;
 	}
+	__u32 inspected = control->mark && skb->mark == inspected_mark(control->mark);
+	if (inspected && from)
+		return PASS;
+	if (inspected)
+		skb->mark = 0;
 	struct packet packet = {};
 	__u64 generation = *(volatile __u64 *)&control->generation;
-	struct context context = { .slot = generation & 1, .epoch = generation >> 1, .mark = control->mark, .from = from };
+	struct context context = { .slot = generation & 1, .epoch = generation >> 1, .mark = control->mark, .from = from,
+				   .inspected = inspected };
 	pull_headers(skb);
 	packet.packets = skb->gso_segs ? skb->gso_segs : 1;
 	packet.bytes = skb->len > ETH_HEADER ? skb->len - ETH_HEADER : 0;
@@ -90,6 +97,36 @@ SEC("tc")
 int to_vm(struct __sk_buff *skb)
 {
 	return enforce(skb, 0);
+}
+
+SEC("tc")
+int from_gateway(struct __sk_buff *skb)
+{
+	return from_gateway_port(skb);
+}
+
+/* Into a gateway goes only what we send there. */
+SEC("tc")
+int to_gateway(struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	struct control *control = bpf_map_lookup_elem(&control_map, &zero);
+	if (!control || !control->mark || skb->mark != control->mark)
+		return DROP;
+	skb->mark = 0;
+	return PASS;
+}
+
+/* Run by the driver on a frame that names the gateway's port before its number: sends it in there. */
+SEC("tc")
+int send_probe(struct __sk_buff *skb)
+{
+	__u32 zero = 0, at[3];
+	struct control *control = bpf_map_lookup_elem(&control_map, &zero);
+	if (!control || bpf_skb_load_bytes(skb, ETH_HEADER + 8, at, 4) || !bpf_map_lookup_elem(&gateway_ports, &at[0]))
+		return DROP;
+	skb->mark = control->mark;
+	return bpf_clone_redirect(skb, at[0], 0) ? DROP : PASS;
 }
 
 /* One store of one word: a copy by the kernel's map update could be seen half done. */

@@ -138,6 +138,8 @@ struct conn_key {
 #define CONN_QUIET 32u
 /* shifted by the side: admitted as if the other side had sent the first packet */
 #define CONN_TURNED 128u
+/* shifted by the side: its rule inspects */
+#define CONN_INSPECT 512u
 
 /* Arrays of two are indexed by side. A direction is the side that sends. */
 struct conn {
@@ -154,7 +156,7 @@ struct conn {
 	__u8 state;
 	__u8 pad;
 	__u16 flags;
-	__u32 pad2;
+	__u32 gateway; /* that it goes through; 0 = none yet */
 };
 
 struct counter {
@@ -207,6 +209,42 @@ struct event {
 	__u8 proto;
 	__u8 has_tuple;
 	__u8 source_mac[6];
+};
+
+/* 0 is none */
+#define GATEWAY_COUNT 64
+#define PROBE_TYPE 0x88b5 /* of frames that only see whether they come through: IEEE 802, local experimental */
+#define STEERING_FAIL_OPEN 1u
+
+/* For one rule: bit n = gateway n serves it. */
+struct steering {
+	__u64 members;
+	__u32 flags;
+	__u32 pad;
+};
+
+struct gateway {
+	__u32 ifindex[2]; /* inside, outside */
+};
+
+struct gateway_state {
+	__u64 up;
+	__u64 draining; /* takes no new connections */
+};
+
+struct gateway_counter {
+	__u64 packets; /* into it */
+	__u64 bytes;
+	__u64 returned; /* out of it, and on */
+	__u64 refused; /* out of it, and of no connection that goes through it */
+};
+
+struct gateway_seen {
+	__u64 probe[2]; /* number of the last one, by the side it went in */
+};
+
+struct gateway_name {
+	char name[64];
 };
 
 struct rule_name {

@@ -2,6 +2,7 @@
 /* ICMP errors. */
 #pragma once
 #include "side.h"
+#include "steer.h"
 
 #define UNRELATED 0x104 /* no connection admits it */
 
@@ -66,9 +67,12 @@ __noinline int related(struct __sk_buff *skb, const struct packet *packet, const
 	if (conn->epoch[side] == 0)
 		return UNRELATED;
 	if (conn->epoch[side] != context->epoch) {
-		struct verdict_value decision = {};
-		judge_side(context, &key, flags, side, &decision);
-		if (decision.action != ACTION_ALLOW)
+		__u32 zero = 0;
+		struct verdict_value *decision = bpf_map_lookup_elem(&judged, &zero);
+		if (!decision)
+			return DROP;
+		judge_side(context, &key, flags, side, decision);
+		if (decision->action != ACTION_ALLOW && !is_steered(decision))
 			return UNRELATED;
 	}
 	count_rule(rule, packet->packets, packet->bytes, 0);

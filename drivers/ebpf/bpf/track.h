@@ -2,6 +2,7 @@
 /* From packet to connection: the first one makes its entry, later ones are admitted by it, and a new plan judges it again. */
 #pragma once
 #include "side.h"
+#include "steer.h"
 
 /* What `begin` works with: too large for the stack. */
 struct beginning {
@@ -17,6 +18,7 @@ MAP(fresh, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct beginning, 0);
 #define ADMITTED 0x100
 #define BEGINS_ANEW 0x101 /* a connection of its own */
 #define AGAIN 0x103 /* the entry does not speak for this side */
+#define TO_GATEWAY 0x104 /* begun, and inspected; sent there by the caller, as the stack is too short here */
 
 /* Forgets a connection that policy no longer allows and tells it, once for each side. */
 __noinline int revoke(const struct conn_key *key, const struct packet *packet, struct conn *conn, __u64 endpoint_and_direction)
@@ -52,6 +54,9 @@ static __always_inline void admit(struct conn *conn, __u32 side, const struct co
 	conn->rule[side] = decision->rule;
 	conn->endpoint[side] = endpoint->index;
 	conn->epoch[side] = context->epoch;
+	conn->flags &= ~(CONN_INSPECT << side);
+	if (decision->action == ACTION_INSPECT)
+		conn->flags |= CONN_INSPECT << side;
 	if (decision->flags & VERDICT_LOG)
 		conn->flags |= CONN_LOG;
 }
@@ -92,7 +97,7 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 	note_monitored(packet, &now->own, at);
 	if (now->own.action == ACTION_ALLOW_STATELESS)
 		return pass_stateless(skb, packet, context, endpoint, &now->question, &now->own);
-	if (now->own.action != ACTION_ALLOW)
+	if (now->own.action != ACTION_ALLOW && !(now->own.action == ACTION_INSPECT && may_inspect(key, now->own.rule)))
 		return deny(skb, packet, context, &now->own, at);
 
 	struct conn *conn = &now->conn;
@@ -110,11 +115,11 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 	if (context->from) {
 		conn->looked[ORIGINATOR] = context->epoch;
 		ifindex = now->question.end[RESPONDER].ifindex;
-		other = context->mark ? direct_destination(skb, endpoint, ifindex) : 0;
+		other = context->mark && now->own.action == ACTION_ALLOW ? direct_destination(skb, endpoint, ifindex) : 0;
 		if (other) {
 			judge(context->slot, RESPONDER, &now->question, &now->other);
-			/* without state at the other side: its own tap judges each packet */
-			if (now->other.action == ACTION_ALLOW_STATELESS)
+			/* without state at the other side: its own tap judges each packet; inspected there: it sends each to the gateway */
+			if (now->other.action == ACTION_ALLOW_STATELESS || is_steered(&now->other))
 				other = 0;
 		}
 		if (other) {
@@ -130,6 +135,8 @@ __noinline int begin(struct __sk_buff *skb, const struct packet *packet, const s
 		return drop(packet, context, endpoint->index, REASON_CONNTRACK_FULL);
 	count_rule(now->own.rule, packet->packets, packet->bytes, 1);
 	tell_flow(key, conn, side, EVENT_FLOW_START, 0);
+	if (now->own.action == ACTION_INSPECT && !context->inspected)
+		return TO_GATEWAY;
 	if (!other)
 		return PASS;
 	count_rule(now->other.rule, packet->packets, packet->bytes, 1);
@@ -166,13 +173,19 @@ __noinline int join(struct __sk_buff *skb, const struct packet *packet, const st
 				       (originator_is_a ? key->port_a : key->port_b) == packet->source_port ?
 			       ORIGINATOR :
 			       RESPONDER;
-	if (sender == RESPONDER && decision.action == ACTION_ALLOW && (packet->proto == 6 || packet->proto == 132))
+	__u32 inspects = decision.action == ACTION_INSPECT && may_inspect(key, decision.rule);
+	if (sender == RESPONDER && (decision.action == ACTION_ALLOW || inspects) && (packet->proto == 6 || packet->proto == 132))
 		return BEGINS_ANEW;
 	note_monitored(packet, &decision, at);
 	if (decision.action == ACTION_ALLOW_STATELESS)
 		return pass_stateless(skb, packet, context, endpoint, question, &decision);
-	if (decision.action != ACTION_ALLOW)
+	if (decision.action != ACTION_ALLOW && !inspects)
 		return deny(skb, packet, context, &decision, at);
+	conn = bpf_map_lookup_elem(&conn_est, key);
+	if (!conn)
+		conn = bpf_map_lookup_elem(&conn_new, key);
+	if (!conn)
+		return BEGINS_ANEW;
 	__u32 side = (context->from ? sender : sender ^ 1) & 1;
 	conn->tap[side] = skb->ifindex;
 	admit_first(conn, side, context, &decision, endpoint, sender == RESPONDER);
@@ -207,7 +220,8 @@ __noinline int readmit(struct __sk_buff *skb, const struct packet *packet, const
 	struct verdict_value decision = {};
 	judge_side(context, key, flags, side, &decision);
 	__u32 turned = !!(flags & (CONN_TURNED << side));
-	if (decision.action != ACTION_ALLOW && decision.action != ACTION_ALLOW_STATELESS)
+	/* while its gateways are away the connection waits, or goes on without, as the rule says */
+	if (decision.action != ACTION_ALLOW && decision.action != ACTION_ALLOW_STATELESS && !is_steered(&decision))
 		return revoke(key, packet, conn, place(endpoint, (side == ORIGINATOR) ^ turned ? EGRESS : INGRESS));
 	/* the entry may have been given to another connection meanwhile: it is not to inherit this one's verdict */
 	conn = bpf_map_lookup_elem(&conn_est, key);
@@ -247,9 +261,12 @@ __noinline int relook(struct __sk_buff *skb, const struct packet *packet, const 
 		conn->tap[receiver] = 0;
 		return ADMITTED;
 	}
-	struct verdict_value decision = {};
-	judge_side(context, key, flags, receiver, &decision);
-	if (decision.action == ACTION_ALLOW_STATELESS) {
+	__u32 zero = 0;
+	struct verdict_value *decision = bpf_map_lookup_elem(&judged, &zero);
+	if (!decision)
+		return DROP;
+	judge_side(context, key, flags, receiver, decision);
+	if (decision->action == ACTION_ALLOW_STATELESS || is_steered(decision)) {
 		conn = bpf_map_lookup_elem(&conn_est, key);
 		if (!conn)
 			conn = bpf_map_lookup_elem(&conn_new, key);
@@ -260,9 +277,9 @@ __noinline int relook(struct __sk_buff *skb, const struct packet *packet, const 
 	__u32 turned = !first && (flags & (CONN_TURNED << receiver));
 	__u64 at = place(other, (receiver == ORIGINATOR) ^ turned ? EGRESS : INGRESS);
 	if (first)
-		note_monitored(packet, &decision, at);
-	if (decision.action != ACTION_ALLOW)
-		return first ? deny(skb, packet, context, &decision, at) : revoke(key, packet, conn, at);
+		note_monitored(packet, decision, at);
+	if (decision->action != ACTION_ALLOW)
+		return first ? deny(skb, packet, context, decision, at) : revoke(key, packet, conn, at);
 	conn = bpf_map_lookup_elem(&conn_est, key);
 	if (!conn)
 		conn = bpf_map_lookup_elem(&conn_new, key);
@@ -270,13 +287,21 @@ __noinline int relook(struct __sk_buff *skb, const struct packet *packet, const 
 		return DROP;
 	conn->tap[receiver] = ifindex;
 	if (!first) {
-		admit(conn, receiver, context, &decision, other);
+		admit(conn, receiver, context, decision, other);
 		return ADMITTED;
 	}
-	admit_first(conn, receiver, context, &decision, other, 0);
-	count_rule(decision.rule, 0, 0, 1);
+	admit_first(conn, receiver, context, decision, other, 0);
+	count_rule(decision->rule, 0, 0, 1);
 	tell_flow(key, conn, receiver, EVENT_FLOW_START, 0);
 	return ADMITTED;
+}
+
+static __always_inline int begin_or_steer(struct __sk_buff *skb, const struct packet *packet, const struct context *context,
+					  const struct endpoint *endpoint, const struct conn_key *key)
+{
+	int result = begin(skb, packet, context, endpoint, key);
+	__u64 side = context->from ? ORIGINATOR : RESPONDER;
+	return result == TO_GATEWAY ? steer(skb, packet, context, key, side << 32 | endpoint->index) : result;
 }
 
 static __always_inline int track(struct __sk_buff *skb, const struct packet *packet, const struct context *context,
@@ -287,7 +312,7 @@ static __always_inline int track(struct __sk_buff *skb, const struct packet *pac
 	int source_is_a = make_key(&key, packet, endpoint->zone);
 	struct conn *conn = find(&key, packet, now);
 	if (!conn)
-		return begins(packet) ? begin(skb, packet, context, endpoint, &key) :
+		return begins(packet) ? begin_or_steer(skb, packet, context, endpoint, &key) :
 					alone(skb, packet, context, endpoint, REASON_NO_CONNECTION);
 	__u32 sender = source_is_a == !!(conn->flags & CONN_ORIGINATOR_IS_A) ? ORIGINATOR : RESPONDER;
 	__u32 receiver = sender ^ 1;
@@ -302,27 +327,34 @@ static __always_inline int track(struct __sk_buff *skb, const struct packet *pac
 			result = join(skb, packet, context, endpoint, &key);
 		if (result == BEGINS_ANEW) {
 			forget(&key);
-			return begin(skb, packet, context, endpoint, &key);
+			return begin_or_steer(skb, packet, context, endpoint, &key);
 		}
 		if (result != ADMITTED)
 			return result;
 	}
-	if (context->from && context->mark &&
+	if (context->from && context->mark && !(conn->flags & (CONN_INSPECT << (side & 1))) &&
 	    (conn->looked[sender & 1] != context->epoch ||
 	     (conn->tap[receiver & 1] && conn->epoch[receiver & 1] != context->epoch))) {
 		int result = relook(skb, packet, context, endpoint, &key);
 		if (result != ADMITTED)
 			return result;
 	}
+	enum { OVER_BRIDGE, DIRECTLY, THROUGH_GATEWAY } way = OVER_BRIDGE;
 	__u32 ifindex = context->from ? conn->tap[receiver & 1] : 0;
-	int direct = ifindex && conn->epoch[receiver & 1] == context->epoch && direct_destination(skb, endpoint, ifindex);
 	count_rule(conn->rule[side & 1], packet->packets, packet->bytes, 0);
-	if (direct)
+	if (conn->flags & (CONN_INSPECT << (side & 1))) {
+		if (!context->inspected)
+			way = THROUGH_GATEWAY;
+	} else if (ifindex && conn->epoch[receiver & 1] == context->epoch && direct_destination(skb, endpoint, ifindex)) {
+		way = DIRECTLY;
 		count_rule(conn->rule[receiver & 1], packet->packets, packet->bytes, 0);
+	}
 	/* the sender's tap has counted it already when it is on this host and in this zone */
 	if (context->from || !conn->tap[sender & 1]) {
 		if (seen(conn, &key, packet, sender, now))
 			promote(&key, conn);
 	}
-	return direct ? hand_over(skb, context, ifindex) : PASS;
+	if (way == THROUGH_GATEWAY)
+		return steer(skb, packet, context, &key, (__u64)(side & 1) << 32 | endpoint->index);
+	return way == DIRECTLY ? hand_over(skb, context, ifindex) : PASS;
 }

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 
 import { addHostNetns, addNamespaceEndpoint, createLab, type Lab, type NamespaceEndpoint } from '@hyperward/testkit'
 import { execOk } from '@hyperward/os'
-import type { DatapathEvent } from '@hyperward/model'
+import type { DatapathEvent, RuleCounter } from '@hyperward/model'
 
 import { createEbpfDriver, type Attachment, type EbpfDriver, type TableSizes } from '../index.ts'
-import { endpointId, macOf, planHost } from './make-plan.ts'
-import { enterNetns } from './netns.ts'
-import { ifindexOf } from './raw-socket.ts'
+import { endpointId, macOf, planHost } from '@hyperward/datapath-testkit'
+import { enterNetns } from '@hyperward/datapath-testkit'
+import { ifindexOf } from '@hyperward/datapath-testkit'
 
 export const objectPath = join(import.meta.dirname, '../../../dist/bpf/endpoint.bpf.o')
 
@@ -22,6 +22,7 @@ export interface DatapathLab {
   restart(): EbpfDriver
   addEndpoint(number: number, addresses: readonly string[]): Promise<LabEndpoint>
   events(): DatapathEvent[]
+  counters(): Promise<readonly RuleCounter[]>
   close(): Promise<void>
 }
 
@@ -83,6 +84,11 @@ export async function createDatapathLab(prefix: string, tableSizes: TableSizes =
         const read = driver.pollEvents((event) => events.push(event))
         if (!read.known) throw new Error(read.reason)
         return events
+      },
+      async counters() {
+        const read = driver.readCounters()
+        if (!read.known) throw new Error(read.reason)
+        return read.value
       },
       async close() {
         driver.close()

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { HostPlan } from '@hyperward/model'
 
 import { createEbpfDriver, type Attachment } from '../index.ts'
-import { planHost } from './make-plan.ts'
+import { planHost } from '@hyperward/datapath-testkit'
 
 const [objectPath = '', pinRoot = '', inputPath = '', tellPath = ''] = process.argv.slice(2)
 // as: written by the test that started this

@@ -102,8 +102,12 @@ export function echo(ends: Ends, kind: 'request' | 'reply', id: number): Buffer 
 }
 
 export function sctp(ends: Ends, sourcePort: number, destinationPort: number, chunk = 1): Buffer {
-  const common = Buffer.concat([u16(sourcePort), u16(destinationPort), Buffer.alloc(8)])
-  return ip(ends, protocol.sctp, Buffer.concat([common, Buffer.from([chunk, 0, 0, 20]), Buffer.alloc(16)]))
+  const common = Buffer.concat([u16(sourcePort), u16(destinationPort), Buffer.from([0, 0, 0, 1, 0, 0, 0, 0])])
+  // an INIT begins with the tag that answers shall carry, and common ones carry that of INIT's: 0
+  if (chunk === 1) common.writeUInt32BE(0, 4)
+  const packet = Buffer.concat([common, Buffer.from([chunk, 0, 0, 20, 0, 0, 0, 1]), Buffer.alloc(12, 1)])
+  packet.writeUInt32LE(crc32c(packet), 8)
+  return ip(ends, protocol.sctp, packet)
 }
 
 export function arp(
@@ -177,6 +181,16 @@ function withSum(ends: Ends, proto: number, segment: Buffer, at: number, options
   ]
   segment.writeUInt16BE(checksum(Buffer.concat(pseudo)) || 0xffff, at)
   return ip(ends, proto, segment, options)
+}
+
+/** RFC 9260 appendix A. */
+function crc32c(bytes: Buffer): number {
+  let crc = 0xffff_ffff
+  for (const byte of bytes) {
+    crc ^= byte
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0x82f6_3b78 : crc >>> 1
+  }
+  return ~crc >>> 0
 }
 
 function checksum(bytes: Buffer): number {

@@ -1,0 +1,6 @@
+/** The verdicts that are neither plain allow nor plain drop. */
+import { testVerdicts } from '@hyperward/datapath-testkit'
+
+import { createNftLab } from './testing/nft-lab.ts'
+
+testVerdicts({ open: () => createNftLab('hpck3'), deliveries: ['bridge'], followsConnections: false })
