@@ -22,6 +22,7 @@ import { createInventoryReporter } from './report/inventory-reporter.ts'
 import { createPlanReceiver } from './plan/plan-receiver.ts'
 import { createVmFollower } from './taps/vm-follower.ts'
 import { defaultIntervals, type EngineOptions } from './engine-options.ts'
+import { toDriverText } from './report/to-driver-text.ts'
 
 /** Of the center, waiting at once; more are not answered. */
 const maxQuestions = 16
@@ -379,9 +380,4 @@ export function createEngine(options: EngineOptions): Engine {
       rssBytes: process.memoryUsage.rss(),
     }
   }
-}
-
-/** Its name alone where there is nothing to explain: what is told of the usual case is read by nobody. */
-function toDriverText({ name, reason }: EngineOptions['driver']): string {
-  return name === 'ebpf' ? name : `${name}: ${reason}`.slice(0, 4000)
 }

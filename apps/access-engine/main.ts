@@ -154,10 +154,13 @@ function nftablesDriver({ host, gateways }: EngineConfig): Driver {
       const able = await probeNftables()
       if (!able.known) return able
       const driver = createNftablesDriver({ host, now: () => new Date() })
-      // its connections are the kernel's conntrack, which is not read out
-      const noCarrying = unknown<never>('nftables guards this host, and it carries no connections')
-      const carrying = { exportConnections: () => noCarrying, importConnections: () => noCarrying }
-      return known({ ...driver, ...carrying, probeGateways: () => known(unused) })
+      const carriesNone = unknown<never>('nftables guards this host, and carries no connections')
+      return known({
+        ...driver,
+        probeGateways: () => known(unused),
+        exportConnections: () => carriesNone,
+        importConnections: () => carriesNone,
+      })
     },
     removeLeft: async () => void (await createNftablesDriver({ host, now: () => new Date() }).remove()),
   }

@@ -243,8 +243,37 @@ test('what passes, is refused and would have been is told, and counted by rule',
   for (const name of ['tcp-out', 'tcp-in', 'no-dns', 'dns']) expect([name, hits.get(ruleRef(name))]).toEqual([name, 1])
 })
 
+test('a log rate bounds what is told of a rule; what it counts is not bounded', async () => {
+  const rows: readonly PlanVerdict[] = [
+    ['egress', 100, 200, 1, 'allow', 'told', 3],
+    ['egress', 100, 200, 2, 'drop', 'untold', 2],
+    ['ingress', 200, 100, 1, 'allow-stateless', 'in', true],
+  ]
+  await enforce(planOf(rows))
+  lab.events()
+  for (let i = 0; i < 8; i += 1) {
+    sockets.a.send(tcp(ends4, fresh(), 80))
+    sockets.a.send(udp(ends4, fresh(), 53))
+  }
+  const told = lab.events().map(({ kind, direction }) => `${kind} ${direction}`)
+  const count = (what: string): number => told.filter((one) => one === what).length
+  expect([count('flow-start egress'), count('flow-start ingress'), count('drop egress')]).toEqual([3, 8, 2])
+  const hits = new Map((await lab.counters()).map((one) => [one.rule, one.hits]))
+  expect([hits.get(ruleRef('told')), hits.get(ruleRef('untold'))]).toEqual([8, 8])
+  // another rate is another limit
+  await enforce(planOf([['egress', 100, 200, 1, 'allow', 'told', 5], ...rows.slice(1)]))
+  lab.events()
+  for (let i = 0; i < 8; i += 1) sockets.a.send(tcp(ends4, fresh(), 80))
+  expect(lab.events().filter(({ direction }) => direction === 'egress').length).toBe(5)
+})
+
 test('nothing passes while the bridge keeps its packets from inet, and the driver finds and mends it', async () => {
-  await enforce(planOf([tcpOut, tcpIn]))
+  await enforce(planOf([tcpOut, tcpIn, ['egress', 100, 1, 1, 'allow', 'to-world']]))
+  const uplink = await lab.addEndpoint(30, [])
+  const wire = openRawSocket(uplink.namespace.netns, 'eth0')
+  const outward = (ends: Ends): Buffer =>
+    tcp({ ...ends, to: 30, destination: ends === ends4 ? '198.51.100.1' : '2001:db8::1' }, fresh(), 80)
+  for (const ends of families) expect(await passes(sockets.a, wire, outward(ends))).toBe(true)
   const bridge = (on: string): Promise<unknown> =>
     lab.lab.exec(lab.host, 'ip', [
       'link',
@@ -265,7 +294,12 @@ test('nothing passes while the bridge keeps its packets from inet, and the drive
     ])
   await calls('0')
   await bridge('0')
-  for (const ends of families) expect(await toB(tcp(ends, fresh(), 80))).toBe(false)
+  for (const ends of families) {
+    expect(await toB(tcp(ends, fresh(), 80))).toBe(false)
+    expect(await passes(sockets.a, wire, outward(ends))).toBe(false)
+  }
+  wire.close()
+  await uplink.namespace.remove()
   expect(await lab.driver.verify()).toMatchObject({
     value: { drift: ['br0 no longer hands its packets to conntrack'] },
   })

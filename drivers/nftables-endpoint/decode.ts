@@ -9,6 +9,7 @@ interface NftObject {
   readonly chain?: Named & { readonly hook?: string; readonly dev?: string; readonly policy?: string }
   readonly set?: Named & { readonly elem?: readonly unknown[] }
   readonly map?: Named & { readonly elem?: readonly unknown[] }
+  readonly limit?: Named
   readonly counter?: Named & { readonly packets?: number; readonly bytes?: number }
   readonly rule?: {
     readonly family?: string
@@ -37,13 +38,15 @@ export function decodeSkeleton(objects: readonly NftObject[]): Skeleton {
   const chains = new Set<string>()
   const sets = new Map<string, 'set' | 'map'>()
   const counters = new Set<string>()
-  for (const { chain, set, map, counter } of objects) {
+  const limits = new Set<string>()
+  for (const { chain, set, map, counter, limit } of objects) {
+    if (isOurs(limit)) limits.add(limit.name)
     if (isOurs(chain)) chains.add(id(chain.family, chain.name))
     if (isOurs(set)) sets.set(id(set.family, set.name), 'set')
     if (isOurs(map)) sets.set(id(map.family, map.name), 'map')
     if (isOurs(counter)) counters.add(counter.name)
   }
-  return { kind: 'skeleton', chains, sets, counters }
+  return { kind: 'skeleton', chains, sets, counters, limits }
 }
 
 /** Number of rules by `family name` of a chain. */

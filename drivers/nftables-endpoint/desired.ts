@@ -68,7 +68,8 @@ export function toDesired(plan: HostPlan | null, attachments: readonly Attachmen
       closedBecause.set(ifindex, 'the tap has a name that nft does not take')
       continue
     }
-    if (sections === null || endpoint === undefined || zone === undefined || seen.has(id) || segment === 0) {
+    const sameMac = endpoint !== undefined && owned.has(linkLocal(endpoint.mac))
+    if (sections === null || endpoint === undefined || zone === undefined || seen.has(id) || sameMac || segment === 0) {
       const reason =
         sections === null
           ? 'this host has no plan'
@@ -78,14 +79,17 @@ export function toDesired(plan: HostPlan | null, attachments: readonly Attachmen
               ? `the plan has no zone for tenant ${endpoint.tenant}`
               : seen.has(id)
                 ? 'the endpoint is attached to another tap too'
-                : 'the tap is on no bridge, where the nftables driver cannot guard it'
+                : sameMac
+                  ? 'its MAC is another endpoint’s too'
+                  : 'the tap is on no bridge, where the nftables driver cannot guard it'
       closedBecause.set(ifindex, reason)
       ports.push({ ifindex, device, endpoint: id, mac: macOf(id), addresses: [], closed: true })
       continue
     }
     seen.add(id)
     bridges.add(segment)
-    const addresses = [...new Set([...endpoint.addresses, linkLocal(endpoint.mac)])]
+    // an address that two claim is one's alone
+    const addresses = [...new Set([...endpoint.addresses, linkLocal(endpoint.mac)])].filter((one) => !owned.has(one))
     ports.push({ ifindex, device, endpoint: id, mac: endpoint.mac, addresses, closed: false })
     for (const address of addresses) owned.set(address, zone)
   }

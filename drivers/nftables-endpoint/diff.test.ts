@@ -35,6 +35,7 @@ const states = fc
       chains: new Map(Object.entries(chains).map(toChain)),
       sets: new Map(Object.entries(sets).map(toSet)),
       counters: new Set(counters),
+      limits: new Map(counters.map((name) => [`${name}_l`, 'rate 5/second'])),
     }
   })
 
@@ -45,9 +46,12 @@ function apply(before: State, lines: readonly string[]): State {
     [...before.sets].map(([name, set]) => [name, { ...set, elements: set.elements && new Map(set.elements) }]),
   )
   const counters = new Set(before.counters)
+  const limits = new Map(before.limits)
   for (const line of lines) {
     const words =
-      /^(add|flush|delete) (table|chain|map|set|rule|element|counter) (\w+) hyperward_endpoint ?(\w*) ?(.*)$/.exec(line)
+      /^(add|flush|delete) (table|chain|map|set|rule|element|counter|limit) (\w+) hyperward_endpoint ?(\w*) ?(.*)$/.exec(
+        line,
+      )
     if (words === null) throw new Error(`not understood: ${line}`)
     const [, verb = '', noun = '', family = '', name = '', rest = ''] = words
     const key = `${family} ${name}`
@@ -95,6 +99,12 @@ function apply(before: State, lines: readonly string[]): State {
       case 'delete element':
         for (const one of inner.split(', ')) expect(sets.get(key)?.elements?.delete(one)).toBe(true)
         break
+      case 'add limit':
+        limits.set(name, inner)
+        break
+      case 'delete limit':
+        expect(limits.delete(name)).toBe(true)
+        break
       case 'add counter':
         counters.add(name)
         break
@@ -105,10 +115,10 @@ function apply(before: State, lines: readonly string[]): State {
         throw new Error(`not understood: ${line}`)
     }
   }
-  return { kind: 'state', chains, sets, counters }
+  return { kind: 'state', chains, sets, counters, limits }
 }
 
-const empty: State = { kind: 'state', chains: new Map(), sets: new Map(), counters: new Set() }
+const empty: State = { kind: 'state', chains: new Map(), sets: new Map(), counters: new Set(), limits: new Map() }
 const plain = (state: State): unknown => ({
   chains: Object.fromEntries(state.chains),
   sets: Object.fromEntries(
@@ -118,6 +128,7 @@ const plain = (state: State): unknown => ({
     ]),
   ),
   counters: [...state.counters].toSorted(),
+  limits: Object.fromEntries(state.limits),
 })
 
 test('a difference converges, and the next one is empty', () => {
@@ -138,6 +149,7 @@ test('what an earlier process left is believed to be nothing but its names', () 
         chains: new Set(left.chains.keys()),
         sets: new Map([...left.sets.keys()].map((name) => [name, 'map' as const])),
         counters: left.counters,
+        limits: new Set(left.limits.keys()),
       }
       expect(plain(apply(left, diff(skeleton, wanted)))).toEqual(plain(wanted))
     }),

@@ -14,6 +14,9 @@ export function diff(current: State | Skeleton, desired: State): readonly string
   const closing: string[] = []
 
   for (const name of desired.counters) if (!there.counters.has(name)) opening.push(`add counter inet ${table} ${name}`)
+  for (const [name, rate] of desired.limits) {
+    if (!there.limits.has(name)) opening.push(`add limit inet ${table} ${name} { ${rate} }`)
+  }
   for (const [name, set] of desired.sets) {
     if (there.sets.has(name)) continue
     opening.push(`add ${set.kind} ${at(name)} { ${set.declaration} }`)
@@ -34,6 +37,7 @@ export function diff(current: State | Skeleton, desired: State): readonly string
   for (const [name, kind] of there.sets) if (!desired.sets.has(name)) closing.push(`delete ${kind} ${at(name)}`)
   for (const name of there.counters)
     if (!desired.counters.has(name)) closing.push(`delete counter inet ${table} ${name}`)
+  for (const name of there.limits) if (!desired.limits.has(name)) closing.push(`delete limit inet ${table} ${name}`)
   const elements = [...desired.sets].flatMap(([name, set]) =>
     changeElements(name, set, there.sets.has(name), known?.sets.get(name)),
   )
@@ -84,6 +88,7 @@ function toSkeleton(state: State): Skeleton {
     chains: new Set(state.chains.keys()),
     sets: new Map([...state.sets].map(([name, set]) => [name, set.kind])),
     counters: state.counters,
+    limits: new Set(state.limits.keys()),
   }
 }
 

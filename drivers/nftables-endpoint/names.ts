@@ -36,6 +36,8 @@ export const actionNumbers = { allow: 1, 'allow-stateless': 2, drop: 3, reject: 
 export const actionMask = 0x7
 export const logFlag = 0x10
 export const monitorFlag = 0x20
+/** Told as often as a limit of its own allows. */
+export const rateFlag = 0x40
 export const outcomeShift = 8
 
 /** Seconds within which a DHCP server's answer passes. */

@@ -1,7 +1,7 @@
 /** Numbers for what verdicts decide: rule, action, and rule in monitor mode. They stay while the process lives, so that a changed plan changes few elements. */
 import type { HostPlanSections, RuleRef } from '@hyperward/model'
 
-import { actionNumbers, logFlag, monitorFlag, outcomeShift } from './names.ts'
+import { actionNumbers, logFlag, monitorFlag, outcomeShift, rateFlag } from './names.ts'
 
 export interface Outcome {
   readonly action: keyof typeof actionNumbers
@@ -10,6 +10,8 @@ export interface Outcome {
   readonly monitor: number | null
   readonly monitorRef: RuleRef | null
   readonly monitorAction: keyof typeof actionNumbers | null
+  /** Connections or drops told a second. */
+  readonly logRate: number | null
 }
 
 export interface Outcomes {
@@ -35,8 +37,10 @@ export function createOutcomes(): Outcomes {
       const monitors = monitor === undefined ? undefined : rules.get(monitor)
       if (decides === undefined || !isAction(action))
         throw new Error(`a verdict names rule ${rule}, which the plan lacks`)
-      const flags = (decides.log ? logFlag : 0) | (monitors === undefined ? 0 : monitorFlag)
-      const key = `${action} ${decides.ref} ${monitors?.ref ?? ''} ${monitors?.action ?? ''} ${flags}`
+      const logRate = decides.logRate ?? null
+      const flags =
+        (decides.log ? logFlag : 0) | (monitors === undefined ? 0 : monitorFlag) | (logRate === null ? 0 : rateFlag)
+      const key = `${action} ${decides.ref} ${monitors?.ref ?? ''} ${monitors?.action ?? ''} ${flags} ${logRate ?? ''}`
       const found = numbers.get(key)
       if (found !== undefined) return found
       if (outcomes.length >= limit) throw new Error('too many rules since the start')
@@ -49,6 +53,7 @@ export function createOutcomes(): Outcomes {
         monitor: monitors?.number ?? null,
         monitorRef: monitors?.ref ?? null,
         monitorAction,
+        logRate,
       })
       numbers.set(key, number)
       return number

@@ -14,6 +14,7 @@ import {
   logGroup,
   marks,
   monitorFlag,
+  rateFlag,
   unjudged,
   sides,
   type Side,
@@ -22,6 +23,8 @@ import { hex } from './render-guard.ts'
 import type { Chain } from './state.ts'
 
 type Way = 'out' | 'in'
+/** Reasons of drops that a rule decided. */
+const byRule: ReadonlySet<number> = new Set([dropReasons.policy, dropReasons['no-gateway']])
 const directionOf = { out: 'egress', in: 'ingress' } as const
 
 const passes = { out: 'meta priority set 0:0 accept', in: `meta mark set ${hex(marks.admitted)} accept` } as const
@@ -103,7 +106,7 @@ export function renderJudgement(epoch: number): ReadonlyMap<string, Chain> {
     ])
     add(`stateless_${way}`, [
       `jump count_${way}`,
-      `meta mark & ${hex(logFlag)} != 0 ${log(`start ${way}`)}`,
+      ...logByRule(`start ${way}`, `meta mark & ${hex(logFlag)} != 0 `),
       `goto pass_${way}`,
     ])
     const admit = (side: Side, bits: number): readonly string[] => [
@@ -114,7 +117,7 @@ export function renderJudgement(epoch: number): ReadonlyMap<string, Chain> {
       `goto pass_${way}`,
     ]
     add(`admit_${way}`, [
-      log(`start ${way}`),
+      ...logByRule(`start ${way}`),
       `ct direction reply goto turn_${way}`,
       ...admit(begins, sides[begins].known | sides[begins].current),
     ])
@@ -135,7 +138,8 @@ export function renderJudgement(epoch: number): ReadonlyMap<string, Chain> {
         'drop',
       ]
       // first, while the mark still says which rule
-      add(`drop_${way}_${reason}`, [log(`drop ${way} ${reason}`), ...last])
+      const told = `drop ${way} ${reason}`
+      add(`drop_${way}_${reason}`, [...(byRule.has(reason) ? logByRule(told) : [log(told)]), ...last])
     }
     const [local, peer] = way === 'out' ? ['saddr', 'daddr'] : ['daddr', 'saddr']
     add(`ask_${way}`, [
@@ -243,6 +247,14 @@ function refuse(way: Way, reason: DropReason): string {
 
 function log(prefix: string): string {
   return `limit rate 500/second burst 500 packets log prefix "${prefix}" group ${logGroup} queue-threshold 1 snaplen 128`
+}
+
+/** Of what a rule decided: as often as that rule has it. */
+function logByRule(prefix: string, when = ''): readonly string[] {
+  return [
+    `${when}meta mark & ${hex(rateFlag)} == 0 ${log(prefix)}`,
+    `limit name meta mark map @rates log prefix "${prefix}" group ${logGroup} queue-threshold 1 snaplen 128`,
+  ]
 }
 
 function hook(name: string, priority: number): string {

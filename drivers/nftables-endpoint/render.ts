@@ -13,6 +13,7 @@ export function render(desired: Desired, outcomes: Outcomes, epoch: number): Sta
   const chains = new Map<string, Chain>()
   const sets = new Map<string, NftSet>()
   const counters = new Set<string>()
+  const limits = new Map<string, string>()
   const add = (
     family: 'netdev' | 'inet' | 'bridge',
     name: string,
@@ -112,12 +113,18 @@ export function render(desired: Desired, outcomes: Outcomes, epoch: number): Sta
 
   const counts = new Map<string, string>()
   const monitors = new Map<string, string>()
+  const rates = new Map<string, string>()
   for (const number of used.keys()) {
     const outcome = outcomes.get(number)
     if (outcome === null) continue
     const name = counterName(outcome.rule)
     counters.add(name)
     counts.set(hex(number), `"${name}"`)
+    if (outcome.logRate !== null) {
+      const limit = `rate_${outcome.rule}_${outcome.logRate}`
+      limits.set(limit, `rate ${outcome.logRate}/second burst ${outcome.logRate} packets`)
+      rates.set(hex(number), `"${limit}"`)
+    }
     if (outcome.monitor === null) continue
     const monitor = counterName(outcome.monitor)
     counters.add(monitor)
@@ -125,11 +132,12 @@ export function render(desired: Desired, outcomes: Outcomes, epoch: number): Sta
   }
   addSet('inet', 'map', 'counts', 'type mark : counter;', counts)
   addSet('inet', 'map', 'monitors', 'type mark : counter;', monitors)
+  addSet('inet', 'map', 'rates', 'type mark : limit;', rates)
   for (const [name, chain] of renderJudgement(epoch)) chains.set(id('inet', name), chain)
   for (const family of [4, 6] as const) {
     addSet('inet', 'set', `drops${family}`, `type ipv${family}_addr . mark; size 65536; flags dynamic; counter;`, null)
   }
-  return { kind: 'state', chains, sets, counters }
+  return { kind: 'state', chains, sets, counters, limits }
 }
 
 type AddSet = (

@@ -24,6 +24,8 @@ export interface State {
   readonly sets: ReadonlyMap<string, NftSet>
   /** Names of counters, in the inet table. */
   readonly counters: ReadonlySet<string>
+  /** Of the inet table: name to rate. A rate never changes under its name. */
+  readonly limits: ReadonlyMap<string, string>
 }
 
 /** Names only: what an earlier process left, whose content is not believed to be anything. */
@@ -32,9 +34,16 @@ export interface Skeleton {
   readonly chains: ReadonlySet<string>
   readonly sets: ReadonlyMap<string, 'set' | 'map'>
   readonly counters: ReadonlySet<string>
+  readonly limits: ReadonlySet<string>
 }
 
-export const emptySkeleton: Skeleton = { kind: 'skeleton', chains: new Set(), sets: new Map(), counters: new Set() }
+export const emptySkeleton: Skeleton = {
+  kind: 'skeleton',
+  chains: new Set(),
+  sets: new Map(),
+  counters: new Set(),
+  limits: new Set(),
+}
 
 export function id(family: Family, name: string): string {
   return `${family} ${name}`

@@ -1,5 +1,6 @@
 export * from './datapath-bench.ts'
 export * from './differential.ts'
+export * from './evasion.ts'
 export * from './fates.ts'
 export * from './frames.ts'
 export * from './make-plan.ts'

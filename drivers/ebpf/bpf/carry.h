@@ -26,6 +26,7 @@ int carry_in(struct carry_args *args)
 		return 0;
 	}
 	conn.last_ns = now_ns();
+	/* of gateways this host has its own */
 	conn.gateway = 0;
 	conn.flags &= ~(CONN_INSPECT * 3);
 #pragma unroll

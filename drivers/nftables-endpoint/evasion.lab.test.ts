@@ -1,0 +1,6 @@
+/** Ways around policy that a guest can try with frames of its own. */
+import { testEvasion } from '@hyperward/datapath-testkit'
+
+import { createNftLab } from './testing/nft-lab.ts'
+
+testEvasion({ open: () => createNftLab('hpcevade'), deliveries: ['bridge'] })
