@@ -311,3 +311,45 @@ test('the operating system and the virtual network of a VM are reported', async 
   expect(one).toMatchObject({ os: 'debian 12', endpoints: [{ segment: 'br0' }] })
   expect(two).not.toHaveProperty('os')
 })
+
+test('a VM that moves out: its connections are told before and when it stops, then how it ended; one that is not here is refused', async () => {
+  libvirt.startVm(1)
+  await startEngine()
+  announce(1, [1])
+  const { endpoint } = sampleVm(1)
+  const vm = endpoint.slice(0, endpoint.indexOf('/'))
+  await until(() => expect(openVms()).toEqual([endpoint]))
+  const carried = Buffer.from(`of ${endpoint}`).toString('base64')
+  center.send({ kind: 'export-connections', id: 1, vm })
+  await until(() => expect(ofKind('connections')).toEqual([{ kind: 'connections', id: 1, carried, reason: null }]))
+  libvirt.refusesToMove = true
+  const move = { kind: 'move-out', vm, destination: 'qemu+tls://b/system', migrateUri: null } as const
+  center.send({ ...move, id: 2 })
+  await until(() => expect(ofKind('moved-out').at(-1)).toMatchObject({ id: 2, reason: expect.stringContaining('no') }))
+  expect(openVms()).toEqual([endpoint])
+  libvirt.refusesToMove = false
+  center.send({ ...move, id: 3 })
+  await until(() => expect(ofKind('moved-out').at(-1)).toEqual({ kind: 'moved-out', id: 3, reason: null }))
+  expect(ofKind('connections').at(-1)).toMatchObject({ id: 3, carried })
+  await until(() => expect(ofKind('inventory').at(-1)?.vms).toEqual([]))
+  await until(() => expect(kernel.open.size).toBe(0))
+  center.send({ kind: 'export-connections', id: 4, vm })
+  await until(() => expect(ofKind('connections').at(-1)).toMatchObject({ id: 4, carried: null }))
+})
+
+test('connections of a VM that comes are taken over only when the plan enforced here has it', async () => {
+  await startEngine()
+  announce(1, [1])
+  await until(() => expect(ofKind('plan-result').at(-1)).toMatchObject({ outcome: 'applied' }))
+  const carry = (id: number, n: number): void => {
+    const [vm = ''] = sampleVm(n).endpoint.split('/')
+    center.send({ kind: 'import-connections', id, vm, carried: Buffer.from('x').toString('base64') })
+  }
+  carry(1, 1)
+  await until(() => expect(ofKind('carried-in').at(-1)).toEqual({ kind: 'carried-in', id: 1, reason: null }))
+  expect(kernel.changes.at(-1)).toBe(`carried in for ${sampleVm(1).endpoint}: x`)
+  carry(2, 2)
+  await until(() =>
+    expect(ofKind('carried-in').at(-1)).toMatchObject({ id: 2, reason: expect.stringContaining('not in the plan') }),
+  )
+})

@@ -10,7 +10,7 @@ import { createReconciler, type RoundReport } from '@hyperward/reconciler'
 
 import { createChannelClient } from './channel/channel-client.ts'
 import { createEventOutbox } from './channel/event-outbox.ts'
-import { exportVm, importVm } from './enforce/carry-connections.ts'
+import { createMoving } from './enforce/moving.ts'
 import { createEndpointReporter } from './enforce/endpoint-reporter.ts'
 import { createEnforcer, type EnforceRound } from './enforce/enforcer.ts'
 import { inspectHost } from './enforce/inspect-host.ts'
@@ -141,6 +141,14 @@ export function createEngine(options: EngineOptions): Engine {
     random: options.random,
   })
 
+  const moving = createMoving({
+    datapath,
+    enforcer,
+    moveOut: options.moveOut,
+    send: (message) => channel.send(message),
+    log,
+  })
+
   const inventory = createInventoryReporter({
     report: (vms) => channel.setInventory({ vms }),
     onProblem: (vm, message) => tell('vm-metadata', message, vm.nics[0]?.endpoint ?? null),
@@ -187,39 +195,15 @@ export function createEngine(options: EngineOptions): Engine {
         if (asked.length < maxQuestions) asked.push(message.id)
         return loop.trigger('verify')
       case 'export-connections':
-        return sendConnections(message.id, message.vm)
-      case 'import-connections': {
-        const reason = importVm(datapath, enforcer, message.vm, message.carried)
-        channel.send({ kind: 'carried-in', id: message.id, reason })
-        return
-      }
+      case 'import-connections':
       case 'move-out':
-        return inBackground(moveOut(message))
+        return inBackground(moving.onMessage(message))
       case 'certificate':
         return inBackground(renewal.onCertificate(message.certificate))
       case 'error':
         if (message.code === 'agent.unknown-plan') receiver.onNoAnswer()
         return log.warn({ code: message.code }, `the center: ${message.message}`)
     }
-  }
-
-  function sendConnections(id: number, vm: string): void {
-    const exported = exportVm(datapath, enforcer, vm)
-    const answer = exported.known
-      ? { carried: exported.value, reason: null }
-      : { carried: null, reason: exported.reason }
-    channel.send({ kind: 'connections', id, ...answer })
-  }
-
-  async function moveOut({ id, ...request }: Extract<CenterMessage, { kind: 'move-out' }>): Promise<void> {
-    let reason: string | null = null
-    try {
-      await options.moveOut(request, () => sendConnections(id, request.vm))
-    } catch (error) {
-      reason = error instanceof OperationError ? `${error.code}: ${error.message}` : String(error)
-    }
-    log.info({ vm: request.vm, destination: request.destination, reason }, 'migration of a VM is over')
-    channel.send({ kind: 'moved-out', id, reason: reason?.slice(0, 4000) ?? null })
   }
 
   async function checkRenewal(): Promise<void> {

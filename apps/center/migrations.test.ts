@@ -145,6 +145,7 @@ test('what must not begin does not: the same host, one unknown, one not connecte
   await answer(source, 'export-connections', ({ id }) => [{ kind: 'connections', id, carried: null, reason: 'no' }])
   expect((await over()).state).toBe('failed')
   await target.close()
-  await vi.waitFor(() => expect(start()).rejects.toMatchObject({ code: 'agent.not-connected' }))
+  await vi.waitFor(() => expect(center.center.services.registry.find('host-2')).toBeNull())
+  await expect(start()).rejects.toMatchObject({ code: 'agent.not-connected' })
   expect(await guardedAt()).toEqual(['host-1'])
 })

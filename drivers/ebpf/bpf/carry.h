@@ -28,6 +28,7 @@ int carry_in(struct carry_args *args)
 	conn.last_ns = now_ns();
 	/* of gateways this host has its own */
 	conn.gateway = 0;
+	conn.flags &= ~(CONN_INSPECT * 3);
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
 		conn.tap[i] = 0;
