@@ -114,8 +114,10 @@ export function createMigrations(dependencies: MigrationDependencies): Migration
     const alone = await becomes(() => (failure === null ? isAt(to) && !isAt(from) : isAt(from) !== isAt(to)))
     if (alone) await replan(uuid, null)
     const arrived = alone && isAt(to)
-    const reason = arrived ? null : (failure ?? `${to} and ${from} do not agree on who has it; both guard it`)
-    await tell(migration, arrived ? `it runs at ${to} under policy` : `it stays at ${from}: ${reason ?? ''}`)
+    const unknown = `${to} and ${from} do not agree on who has it; both guard it`
+    const reason = arrived ? null : alone ? (failure ?? unknown) : [failure, unknown].filter(Boolean).join('; ')
+    if (arrived) await tell(migration, `it runs at ${to} under policy`)
+    else await tell(migration, alone ? `it stays at ${from}: ${reason ?? ''}` : (reason ?? ''))
     Object.assign(migration, { state: arrived ? 'done' : 'failed', reason, endedAt: clock().toISOString() })
   }
 
