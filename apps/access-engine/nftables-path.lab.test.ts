@@ -27,7 +27,7 @@ tenants:
 
 beforeAll(async () => {
   const image = await buildGuestImage()
-  world = await createOneHost('hpcpath', { datapath: 'nftables' })
+  world = await createOneHost('hwnpath', { datapath: 'nftables' })
   await world.loadDoor()
   await world.startCenter()
   guests = await Promise.all(

@@ -19,7 +19,7 @@ let port = 20_000
 const fresh = (): number => (port += 1)
 
 beforeAll(async () => {
-  lab = await createDatapathLab('hpd')
+  lab = await createDatapathLab('hwgate')
   a = await lab.addEndpoint(1, ['10.9.0.1/24', 'fd00:9::1/64'])
   b = await lab.addEndpoint(2, ['10.9.0.2/24', 'fd00:9::2/64'])
   gateways = [await addGateway('g1'), await addGateway('g2')]

@@ -31,7 +31,7 @@ let port = 20_000
 const fresh = (): number => (port += 1)
 
 beforeAll(async () => {
-  lab = await createNftLab('hpcconn')
+  lab = await createNftLab('hwnconn')
   a = await lab.addEndpoint(1, [])
   b = await lab.addEndpoint(2, [])
   c = await lab.addEndpoint(3, ['10.9.0.3/16', 'fd00:9::3/64'])

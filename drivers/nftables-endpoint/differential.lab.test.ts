@@ -5,7 +5,7 @@ import { createNftLab } from './testing/nft-lab.ts'
 
 testDifferentially({
   title: 'nftables decides as the plan says',
-  open: () => createNftLab('hpcdiff'),
+  open: () => createNftLab('hwndiff'),
   deliveries: ['bridge'],
   runs: 40,
 })

@@ -3,4 +3,4 @@ import { testEvasion } from '@hyperward/datapath-testkit'
 
 import { createNftLab } from './testing/nft-lab.ts'
 
-testEvasion({ open: () => createNftLab('hpcevade'), deliveries: ['bridge'] })
+testEvasion({ open: () => createNftLab('hwnevade'), deliveries: ['bridge'] })

@@ -4,7 +4,7 @@ import { testFates } from '@hyperward/datapath-testkit'
 import { createNftLab } from './testing/nft-lab.ts'
 
 testFates({
-  open: () => createNftLab('hpcfate'),
+  open: () => createNftLab('hwnfate'),
   deliveries: ['bridge'],
   noPlanTitle: 'invariant 4: a tap that nftables guards but that has no plan passes nothing',
 })

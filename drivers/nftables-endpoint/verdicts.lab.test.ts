@@ -3,4 +3,4 @@ import { testVerdicts } from '@hyperward/datapath-testkit'
 
 import { createNftLab } from './testing/nft-lab.ts'
 
-testVerdicts({ open: () => createNftLab('hpck3'), deliveries: ['bridge'], followsConnections: false })
+testVerdicts({ open: () => createNftLab('hwnck'), deliveries: ['bridge'], followsConnections: false })

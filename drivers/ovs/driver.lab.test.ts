@@ -19,7 +19,7 @@ let directory: string
 let switchd: RunningProcess
 
 beforeAll(async () => {
-  lab = await createLab({ prefix: 'hpdo' })
+  lab = await createLab({ prefix: 'hwgo' })
   host = await lab.addNetns('host')
   directory = lab.dir
   const schema = '/usr/share/openvswitch/vswitch.ovsschema'

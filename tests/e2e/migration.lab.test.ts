@@ -80,9 +80,9 @@ async function stateOf(name: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  await cleanupStale('hpb')
+  await cleanupStale('hwmove')
   image = await buildGuestImage()
-  lab = await createLab({ prefix: 'hpb' })
+  lab = await createLab({ prefix: 'hwmove' })
   fabric = await createFabric(lab, { hosts: ['north', 'south'] })
   const [one, two] = fabric.hosts
   if (one === undefined || two === undefined) throw new Error('two hosts')

@@ -53,7 +53,7 @@ const taps = new Map<string, Tap>()
 let port = 1024
 
 beforeAll(async () => {
-  lab = await createNftLab('hpcpol')
+  lab = await createNftLab('hwnpol')
   bridge = ifindexOf(lab.host, 'br0')
   elsewhere = await addTap('out', elsewhereMac)
 })
