@@ -121,6 +121,43 @@ test('a plan compiled after another policy over the same VMs has the bytes of on
   )
 })
 
+test('whatever changes in whatever order, from whichever earlier state, the bytes are those of a plan compiled at once', () => {
+  const step = fc.record({
+    policy: fc.nat(2),
+    // mostly one VM of what was there becomes another
+    inventory: fc.option(arbitraryInventory, { freq: 3 }),
+    swap: fc.tuple(fc.nat(), fc.nat()),
+    from: fc.nat(),
+  })
+  const policies = fc.array(arbitraryParts, { minLength: 3, maxLength: 3 })
+  fc.assert(
+    fc.property(policies, arbitraryWorld, fc.array(step, { minLength: 3, maxLength: 8 }), (all, world, steps) => {
+      const parsed = all.map((parts) => toPolicy(toPolicyText(parts)))
+      const states: Compilation[] = []
+      for (const { policy: number, inventory: other, swap, from } of steps) {
+        const policy = parsed[number] ?? expect.fail()
+        const last = states[from % Math.max(1, states.length)]
+        const inventory = other ?? exchangeLabels(last?.resolved.inventory ?? world.inventory, swap)
+        const resolved = resolve(policy, inventory, last?.resolved)
+        const made = compile(resolved, { revision, sha256, ...(last === undefined ? {} : { previous: last }) })
+        states.push(made)
+        const fresh = compileAll(policy, inventory)
+        expect(made.plans.map(planText)).toEqual(fresh.plans.map(planText))
+        expect(made.plans.map(({ digest }) => digest)).toEqual(fresh.plans.map(({ digest }) => digest))
+        expect(made.resolved.problems).toEqual(fresh.resolved.problems)
+      }
+    }),
+    { seed, numRuns: 120 },
+  )
+})
+
+/** One VM with the labels of another. */
+function exchangeLabels(inventory: Inventory, [one, other]: readonly [number, number]): Inventory {
+  const { vms } = inventory
+  const labels = vms[other % Math.max(1, vms.length)]?.labels ?? {}
+  return { ...inventory, vms: vms.map((vm, at) => (at === one % vms.length ? { ...vm, labels } : vm)) }
+}
+
 test('the chunks of a plan are those that an agent cuts from its text, and equal chunks of two hosts are one object', () => {
   fc.assert(
     fc.property(arbitraryWorld, ({ text, inventory }) => {
