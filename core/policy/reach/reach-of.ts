@@ -41,18 +41,18 @@ export function reachOf(resolved: ResolvedPolicy, addresses: readonly Address[])
   const fates = createFates(resolved)
   const describe = createDescriber(resolved, atoms, services)
   const openings = createOpenings(services)
-  const subjects = [...Map.groupBy(new Set(addresses), (address) => atoms.atomOf(address))]
+  const subjects = listSubjects(resolved, atoms, addresses)
   const ask = (incoming: boolean): readonly ReachEntry[] => {
     const rows = new Map<string, Row>()
-    for (const [subject, own] of subjects) {
-      const [subjectClass] = subject.classes
+    for (const [number, { atom, own, owner }] of subjects.entries()) {
+      const [subjectClass] = atom.classes
       for (const peer of atoms.atoms) {
         const [peerClass] = peer.classes
-        if (subjectClass === undefined || peerClass === undefined || !canMeet(resolved, atoms, own, peer)) continue
+        if (subjectClass === undefined || peerClass === undefined || !canMeet(atoms, own, owner, peer)) continue
         const map = incoming ? fates.between(peerClass, subjectClass) : fates.between(subjectClass, peerClass)
         for (const opening of openings(map)) {
-          const key = `${subject.number} ${opening.key}`
-          const row = rows.get(key) ?? { own, peers: [], opening }
+          const key = `${number} ${opening.key}`
+          const row = rows.get(key) ?? { own, owner, peers: [], opening }
           row.peers.push(peer)
           rows.set(key, row)
         }
@@ -63,8 +63,33 @@ export function reachOf(resolved: ResolvedPolicy, addresses: readonly Address[])
   return { incoming: ask(true), outgoing: ask(false) }
 }
 
+/** Addresses that are asked about together: of one endpoint (or of none), and in one atom. What each endpoint cannot meet is itself, so no two are one subject. */
+interface Subject {
+  readonly atom: AddressAtom
+  readonly own: readonly Address[]
+  readonly owner: EndpointId | null
+}
+
+function listSubjects(
+  { records }: ResolvedPolicy,
+  { atomOf }: AddressAtoms,
+  addresses: readonly Address[],
+): readonly Subject[] {
+  const subjects = new Map<string, Subject & { readonly own: Address[] }>()
+  for (const address of new Set(addresses)) {
+    const atom = atomOf(address)
+    const owner = ownerOf(records.claims, address)
+    const key = `${atom.number} ${owner ?? ''}`
+    const subject = subjects.get(key) ?? { atom, own: [], owner }
+    subject.own.push(address)
+    subjects.set(key, subject)
+  }
+  return [...subjects.values()]
+}
+
 interface Row {
   readonly own: readonly Address[]
+  readonly owner: EndpointId | null
   readonly peers: AddressAtom[]
   readonly opening: Opening
 }
@@ -103,15 +128,15 @@ function createOpenings({ atoms }: ServiceAtoms): (map: FateMap) => readonly Ope
 
 /** There is a packet between one of the addresses and the atom: of one family, and not an endpoint's to itself. */
 function canMeet(
-  { records }: ResolvedPolicy,
   { exampleOf, ownersOf }: AddressAtoms,
   own: readonly Address[],
+  owner: EndpointId | null,
   peer: AddressAtom,
 ): boolean {
   return own.some((address) => {
     const family = address.includes(':') ? 6 : 4
     const [only = null] = ownersOf(peer, family)
-    return exampleOf(peer, family) !== null && (only === null || ownerOf(records.claims, address) !== only)
+    return exampleOf(peer, family) !== null && (only === null || owner !== only)
   })
 }
 
@@ -121,24 +146,22 @@ function createDescriber(
   services: ServiceAtoms,
 ): (row: Row) => ReachEntry {
   const { toParty, summarize } = createPartyWriter([resolved], atoms)
-  return ({ own, peers, opening }) => {
-    const owners = new Set(own.map((address) => ownerOf(resolved.records.claims, address)))
-    return {
-      addresses: own,
-      peers: peers.map((peer) => leaveOut(resolved, toParty(peer), owners)),
-      summary: summarize(peers),
-      services: describeServices(services, opening.services),
-      verdict: opening.verdict,
-      profile: opening.fate.profile,
-      egress: refOf(opening.fate.egress),
-      ingress: refOf(opening.fate.ingress),
-    }
-  }
+  return ({ own, owner, peers, opening }) => ({
+    addresses: own,
+    peers: peers.map((peer) => leaveOut(resolved, toParty(peer), owner)),
+    summary: summarize(peers),
+    services: describeServices(services, opening.services),
+    verdict: opening.verdict,
+    profile: opening.fate.profile,
+    egress: refOf(opening.fate.egress),
+    ingress: refOf(opening.fate.ingress),
+  })
 }
 
 /** An endpoint among others of its kind: what is asked about is not its own peer. */
-function leaveOut({ records }: ResolvedPolicy, party: Party, owners: ReadonlySet<EndpointId | null>): Party {
-  const addresses = party.addresses.filter((address) => !owners.has(ownerOf(records.claims, address)))
+function leaveOut({ records }: ResolvedPolicy, party: Party, owner: EndpointId | null): Party {
+  if (owner === null) return party
+  const addresses = party.addresses.filter((address) => ownerOf(records.claims, address) !== owner)
   return addresses.length === party.addresses.length ? party : { ...party, addresses }
 }
 
